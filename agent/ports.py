@@ -1,0 +1,137 @@
+"""The five things the state machine needs from the outside. Tests replace them with doubles; one contract suite holds for all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+from agent.domain import (
+    Answer,
+    AnswerOption,
+    Demographics,
+    Differential,
+    Evidence,
+    Finding,
+    ImageFindings,
+    ImageRef,
+    Nats,
+    ReasonerIdentity,
+    Step,
+    Usage,
+    Value,
+)
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+class Dossier(Value):
+    """All a reasoner may see of a case: no identifiers, no file names, no bytes."""
+
+    narrative: str
+    demographics: Demographics
+    options: tuple[AnswerOption, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    images: tuple[ImageFindings, ...] = ()
+
+
+class Measurement(Value):
+    """The reasoner's own uncertainty, before it meets the threshold. Fields as in `UncertaintyReport`, in nats."""
+
+    entropy: Nats
+    lower: Nats
+    upper: Nats
+    method: str
+    spans: dict[str, Nats] = {}
+
+
+class Assessment(Value):
+    """A reasoner's answer after one pass. `findings` are those it added to the dossier's (a second reading, say)."""
+
+    differential: Differential
+    measurement: Measurement
+    answer: Answer | None = None
+    steps: tuple[Step, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    usage: Usage = Usage()
+    parse_problem: str = ""
+
+
+class Effort(Value):
+    """What the dial allows one deliberation round: sampled answers, passages per query, and new tokens per sample."""
+
+    round: int
+    samples: int
+    passages: int
+    tokens: int
+
+
+class Reasoner(Protocol):
+    """Answers a case and measures its own uncertainty.
+
+    Both methods raise `ReasonerUnreachable` when the model behind them does not answer, `ReasonerError` when its answer is of no use
+    at all. Probabilities of a differential are sorted, highest first, and sum to at most 1; the rest is 'something else'.
+    """
+
+    @property
+    def identity(self) -> ReasonerIdentity: ...
+
+    async def assess(self, dossier: Dossier) -> Assessment: ...
+
+    async def deliberate(
+        self, dossier: Dossier, previous: Assessment, evidence: Sequence[Evidence], effort: Effort
+    ) -> Assessment: ...
+
+    async def aclose(self) -> None: ...
+
+
+class Localizer(Protocol):
+    """Finds anatomy and lesions on one image. Pure: the same pixels give the same findings. Callable from any thread."""
+
+    @property
+    def identity(self) -> str: ...
+
+    def localize(self, image: ImageRef, pixels: Image) -> ImageFindings:
+        """`pixels` is upright RGB of `image.width` x `image.height`. Images that are no colour fundus photograph come back
+        with their modality, no boxes and a note."""
+        ...
+
+
+class Retriever(Protocol):
+    """Guideline statements for a differential or a question, best first."""
+
+    @property
+    def identity(self) -> str: ...
+
+    def for_concepts(self, concept_ids: Sequence[str], passages: int) -> tuple[Evidence, ...]:
+        """Up to `passages` statements per concept, in the order of the concepts, each statement once. Needs no model."""
+        ...
+
+    def search(self, query: str, passages: int) -> tuple[Evidence, ...]:
+        """Up to `passages` statements for free text, by dense and lexical search fused."""
+        ...
+
+    def passage(self, key: str) -> Evidence | None:
+        """The statement with this key, or None."""
+        ...
+
+
+class ImageStore(Protocol):
+    """Keeps image bytes by the sha256 of what was handed in, so that they never enter the state."""
+
+    def put(self, data: bytes, number: int = 1) -> ImageRef:
+        """Validates and decodes `data`; raises `ImageError`, naming the reason. The same bytes give the same sha256."""
+        ...
+
+    def pixels(self, sha256: str) -> Image:
+        """Upright RGB pixels; raises `ImageError` when the store does not hold the image."""
+        ...
+
+
+class Clock(Protocol):
+    def now(self) -> datetime: ...
+
+    def monotonic(self) -> float:
+        """Seconds, for durations only."""
+        ...

