@@ -215,23 +215,30 @@ Differential = tuple[DifferentialEntry, ...]
 
 
 class UncertaintyReport(Value):
-    """How unsure the reasoner is, against what threshold, and what thinking that buys.
+    """How unsure the reasoner is, against what threshold, and what thinking that bought.
 
-    `entropy` is what is compared with `threshold`, both in nats: for the atlas the Shannon entropy of its differential,
-    for a generating model the mean token entropy of the answer span, or the semantic entropy when it was sampled.
-    `lower` and `upper` bound it where log-probabilities were truncated to the top k. `omega` = tanh((entropy - threshold) / scale),
-    -1 to 1, and `depth` is the number of deliberation rounds it allows.
+    Entropies in nats: for the atlas the Shannon entropy of its differential (of the option letters when there are options), for a
+    generating model the mean token entropy of the answer span, or the semantic entropy once it was sampled (`method` says which).
+    `initial_entropy` is that of the first pass, `entropy` that of the last. `lower` and `upper` bound `entropy` where
+    log-probabilities were truncated to the top k. `omega` = tanh((initial_entropy - threshold) / scale), -1 to 1; `depth` is the number
+    of deliberation rounds it allowed, `rounds` how many were walked.
     """
 
     entropy: Nats
+    initial_entropy: Nats
     lower: Nats
     upper: Nats
     threshold: Nats
     omega: Annotated[float, Field(ge=-1, le=1)]
     depth: Annotated[int, Field(ge=0)]
+    rounds: Annotated[int, Field(ge=0)] = 0
     method: str
     disagreement: Nats = 0.0
-    spans: dict[str, Nats] = Field(default_factory=dict, description="mean token entropy per span, e.g. think and answer")
+    spans: dict[str, Nats] = Field(default_factory=dict, description="entropy per span, e.g. think and answer, or differential")
+
+    @property
+    def uncertain(self) -> bool:
+        return self.entropy > self.threshold
 
 
 class Step(Value):
@@ -328,6 +335,7 @@ class ReasonerIdentity(Value):
     profile: str
     fingerprint: str
     statement: str
+    reads_images: bool = Field(default=False, description="whether it sees the images themselves, not only the localizer's findings")
 
 
 class CaseReport(Value):
@@ -347,6 +355,7 @@ class CaseReport(Value):
     findings: tuple[Finding, ...]
     images: tuple[ImageFindings, ...]
     steps: tuple[Step, ...]
+    notes: tuple[str, ...]
     triage: TriageDecision
     grounded_report: str
     reasoner: ReasonerIdentity

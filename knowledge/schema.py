@@ -60,8 +60,22 @@ class Condition(Entry):
     icd10: Annotated[str, Field(pattern=r"^[A-Z][0-9][0-9A-Z](\.[0-9A-Z]{1,4})?$")]
     snomed: Annotated[str, Field(pattern=r"^[0-9]{6,18}$")] | None = None
     system: Literal[
-        "retina", "optic_nerve", "glaucoma", "uvea", "cornea", "conjunctiva", "lens", "lids_orbit", "neuro", "paediatric", "tumour",
-        "trauma", "toxic", "vitreous", "refractive", "normal",
+        "retina",
+        "optic_nerve",
+        "glaucoma",
+        "uvea",
+        "cornea",
+        "conjunctiva",
+        "lens",
+        "lids_orbit",
+        "neuro",
+        "paediatric",
+        "tumour",
+        "trauma",
+        "toxic",
+        "vitreous",
+        "refractive",
+        "normal",
     ]
     prior: Prior
     age: dict[AgeBand, Annotated[float, Field(ge=0.001, le=20)]] = Field(default_factory=dict, description="multipliers on the prior")

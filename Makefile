@@ -1,0 +1,43 @@
+# Two commands on a fresh machine: `make consult` and `make test`. Both set up .venv in the checkout first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: consult test lint bench setup setup-dev examples clean
+
+consult: setup  ## set everything up, then walk the shipped example case
+	$(BIN)/fovea consult --image examples/clear.jpg --text-file examples/clear.txt
+
+test: setup-dev  ## set everything up, then run the tests
+	$(BIN)/python -m pytest
+
+lint: setup-dev  ## linters and type checker
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: setup  ## speed, as a table of ratios within one run
+	$(BIN)/python -m evals.bench
+
+examples: setup  ## redraw the shipped example images
+	$(BIN)/python -m tools.renderer.examples examples
+
+setup: $(VENV)/.installed
+	$(BIN)/fovea knowledge build
+
+setup-dev: $(VENV)/.installed-dev
+	$(BIN)/fovea knowledge build
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -e .
+	touch $@
+
+$(VENV)/.installed-dev: pyproject.toml $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet -e ".[dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) build *.egg-info

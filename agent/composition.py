@@ -1,0 +1,119 @@
+"""Puts a case into words: claims with pending citations, the urgency, and a report grounded in boxes. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agent.domain import Citation, Claim, Differential, Evidence, Finding, ImageFindings, Lesion, TriageDecision, strictest
+from knowledge.library import Library
+
+MAX_CITED_CLAIMS = 6
+MAX_BOXES_PER_LABEL = 10
+CANDIDATE_PROBABILITY = 0.2
+"""An alternative at least this probable lends the case its urgency: what cannot be missed counts before it is proven (ours)."""
+_LEADS = {
+    "time_frame": "Time frame for {name}",
+    "diagnosis": "Diagnosing {name}",
+    "management": "Managing {name}",
+    "monitoring": "Monitoring {name}",
+    "screening": "Screening and {name}",
+    "risk": "Risk in {name}",
+}
+_LABELS = {
+    "hard_exudate": "Hard exudate",
+    "haemorrhage": "Haemorrhage",
+    "microaneurysm": "Microaneurysm",
+    "soft_exudate": "Soft exudate",
+    "drusen": "Drusen",
+    "neovascularisation": "Neovascularisation",
+}
+
+
+def claims(differential: Differential, findings: Sequence[Finding], evidence: Sequence[Evidence]) -> tuple[Claim, ...]:
+    """What the report asserts. The inference itself is Fovea's own and carries no citation; guidance carries its quotation."""
+    if not differential:
+        return ()
+    first = differential[0]
+    support = [f for f in findings if f.presence == "present" and f.source != "measurement"]
+    basis = ", ".join(dict.fromkeys(f.name.lower() for f in support)) or "no specific finding"
+    made = [Claim(text=f"Most likely {first.name} (probability {first.probability:.0%}), on: {basis}.")]
+    named = {entry.concept_id: entry.name for entry in differential}
+    about = sorted(evidence, key=lambda e: first.concept_id not in e.concepts)
+    for passage in about[:MAX_CITED_CLAIMS]:
+        concept = next((c for c in (first.concept_id, *named) if c in passage.concepts and c in named), None)
+        if concept is not None:
+            lead = _LEADS[passage.kind].format(name=named[concept])
+            made.append(Claim(text=f"{lead}: {passage.text}", citations=(Citation(key=passage.key, quote=passage.text),)))
+    return tuple(made)
+
+
+def triage(floor: TriageDecision, differential: Differential, evidence: Sequence[Evidence], library: Library) -> TriageDecision:
+    """The urgency: never below the rules' floor, raised by the diagnosis and by any candidate probable enough to matter."""
+    urgency, reason = floor.urgency, ""
+    for rank, entry in enumerate(differential):
+        condition = library.condition.get(entry.concept_id)
+        if condition is not None and (rank == 0 or entry.probability >= CANDIDATE_PROBABILITY):
+            raised = strictest(urgency, condition.urgency)
+            if raised != urgency:
+                urgency, reason = raised, entry.concept_id
+    if urgency == floor.urgency and floor.rules:
+        return floor
+    deciding = reason or (differential[0].concept_id if differential else "")
+    frames = [e for e in evidence if e.kind == "time_frame" and deciding in e.concepts]
+    if not differential:
+        words = "not set: no diagnosis was reached and no red-flag rule applies"
+    elif frames:
+        words = frames[0].text
+    else:
+        name = library.condition[deciding].name if deciding in library.condition else differential[0].name
+        words = f"{urgency}, by the atlas profile of {name}; no published time frame for it is in the knowledge base"
+    sources = tuple(dict.fromkeys((*floor.sources, *(f.source for f in frames[:1]))))
+    return floor.model_copy(update={"urgency": urgency, "time_frame": words, "sources": sources})
+
+
+def grounded_report(images: Sequence[ImageFindings], differential: Differential, decision: TriageDecision, findings: Sequence[Finding]) -> str:
+    """The report as text; every position as `<ref>…</ref><box>[[x1, y1, x2, y2]]</box>`, integers 0 to 999 (FundusExpert)."""
+    lines = [_image_line(image) for image in images]
+    read = [f for f in findings if f.source in ("narrative", "second_reading")]
+    if read:
+        present = ", ".join(dict.fromkeys(f.name.lower() for f in read if f.presence != "absent"))
+        absent = ", ".join(dict.fromkeys(f.name.lower() for f in read if f.presence == "absent"))
+        lines.append(f"History and examination: {present or 'nothing positive'}." + (f" Denied or absent: {absent}." if absent else ""))
+    if differential:
+        shares = "; ".join(f"{entry.name} ({entry.probability:.0%})" for entry in differential[:3])
+        lines.append(f"Impression: {shares}.")
+    lines.append(f"Urgency: {decision.urgency} - {decision.time_frame}.".replace("..", "."))
+    return "\n".join(lines)
+
+
+def _image_line(image: ImageFindings) -> str:
+    head = f"Image {image.image.number}"
+    if image.modality != "cfp":
+        return f"{head}: {image.note or 'not a colour fundus photograph; not measured'}."
+    side = f", {image.laterality} eye" if image.laterality in ("right", "left") else ""
+    reasons = f" ({', '.join(image.gradability.reasons)})" if image.gradability.reasons else ""
+    parts = [f"{head}: colour fundus photograph{side}, {image.gradability.status}{reasons}."]
+    if image.optic_disc is not None:
+        parts.append(f"<ref>Optic disc</ref>{_boxes([image.optic_disc.to_999()])}.")
+    for label, name in _LABELS.items():
+        lesions = [lesion for lesion in image.lesions if lesion.label == label]
+        if lesions:
+            shown = sorted(lesions, key=_area, reverse=True)[:MAX_BOXES_PER_LABEL]
+            more = f", {len(lesions)} in all" if len(lesions) > len(shown) else ""
+            parts.append(f"<ref>{name}</ref>{_boxes([lesion.box.to_999() for lesion in shown])}{more}{_nearest(lesions)}.")
+    if not image.lesions:
+        parts.append("No hard exudate and no haemorrhage was detected; other lesions are not looked for.")
+    return " ".join(parts)
+
+
+def _boxes(boxes: Sequence[tuple[int, int, int, int]]) -> str:
+    return f"<box>{[list(box) for box in boxes]}</box>"
+
+
+def _area(lesion: Lesion) -> float:
+    return (lesion.box.x2 - lesion.box.x1) * (lesion.box.y2 - lesion.box.y1)
+
+
+def _nearest(lesions: Sequence[Lesion]) -> str:
+    distances = [lesion.fovea_distance_dd for lesion in lesions if lesion.fovea_distance_dd is not None]
+    return f" (nearest {min(distances):.1f} disc diameters from the estimated fovea)" if distances else ""

@@ -1,0 +1,104 @@
+"""Assembles the ports from settings. Heavy parts are imported here, and only those that the settings ask for."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from langgraph.runtime import Runtime
+
+from agent.deps import Deps, SystemClock
+from agent.errors import SettingsError
+from agent.ports import ImageStore, Localizer, Reasoner
+from agent.settings import Settings
+from agent.thresholds import ThresholdStore
+from knowledge import index
+from knowledge.embedding import SentenceEmbedder
+from knowledge.library import Library
+from knowledge.reading import NarrativeReader
+from knowledge.redflags import RedFlags
+from knowledge.retrieval import IndexRetriever
+
+ReasonerKind = Literal["atlas", "vllm"]
+ATLAS_INITIAL_THRESHOLD = 1.5
+"""Nats of differential entropy at which the atlas starts to think deeper; see evals/README.md for how it was chosen."""
+
+
+def build(settings: Settings | None = None, reasoner: ReasonerKind = "atlas", *, localizer: Localizer | None = None) -> Deps:
+    """All ports, ready to walk cases. Builds the knowledge index when it is missing or out of date.
+
+    Raises `SettingsError`, `KnowledgeError` or `LocalizerError` with what to do.
+    """
+    settings = settings or load_settings()
+    embedder = SentenceEmbedder(settings.knowledge.embedding_model)
+    directory = index.ensure(settings.knowledge.directory or settings.data_directory / "index", embedder)
+    library = index.load_library(directory)
+    reader = NarrativeReader(library)
+    retriever = IndexRetriever(directory, embedder)
+    images = _images(settings)
+    thinker, initial = _reasoner(reasoner, settings, library, reader, retriever, images)
+    return Deps(
+        settings=settings,
+        clock=SystemClock(),
+        images=images,
+        localizer=localizer or _localizer(settings),
+        retriever=retriever,
+        reasoner=thinker,
+        library=library,
+        reader=reader,
+        red_flags=RedFlags(library),
+        thresholds=ThresholdStore(settings.dial, settings.data_directory / "thresholds.sqlite"),
+        initial_threshold=settings.dial.initial_threshold if settings.dial.initial_threshold is not None else initial,
+    )
+
+
+def load_settings() -> Settings:
+    """Settings from the environment. Raises `SettingsError` naming the field."""
+    from pydantic import ValidationError
+
+    try:
+        return Settings()
+    except ValidationError as error:
+        problem = error.errors()[0]
+        name = "__".join(str(part) for part in problem["loc"]).upper()
+        raise SettingsError(f"setting FOVEA_{name}: {problem['msg']}") from error
+
+
+def deps_of(runtime: Runtime[Deps]) -> Deps:
+    """The run's own context; LangGraph's development server gives none, then one built from the environment."""
+    return runtime.context if isinstance(runtime.context, Deps) else _default()
+
+
+@cache
+def _default() -> Deps:
+    return build()
+
+
+def _images(settings: Settings) -> ImageStore:
+    from tools.images import DiskImageStore, MemoryImageStore
+
+    if settings.intake.image_directory is None:
+        return MemoryImageStore(settings.intake)
+    return DiskImageStore(Path(settings.intake.image_directory), settings.intake)
+
+
+def _localizer(settings: Settings) -> Localizer:
+    from tools.localizer.detector import OnnxLocalizer
+
+    return OnnxLocalizer(settings.localizer.weights, settings.localizer.threads)
+
+
+def _reasoner(
+    kind: ReasonerKind, settings: Settings, library: Library, reader: NarrativeReader, retriever: IndexRetriever, images: ImageStore
+) -> tuple[Reasoner, float]:
+    if kind == "atlas":
+        from agent.reasoners.atlas import AtlasReasoner
+
+        return AtlasReasoner(library, reader, retriever.nearest_findings), ATLAS_INITIAL_THRESHOLD
+    from agent.reasoners.profile import load_profile
+    from agent.reasoners.vllm import VllmReasoner
+    from knowledge.terminology import Terminology
+
+    profile = load_profile(settings.vllm.profile)
+    return VllmReasoner(settings.vllm, images, Terminology(library)), profile.initial_threshold

@@ -1,0 +1,23 @@
+"""assess: the reasoner's first pass, its uncertainty measured and held against the threshold. This sets the dial."""
+
+from __future__ import annotations
+
+from agent import uncertainty
+from agent.agreement import disagreement
+from agent.deps import Deps
+from agent.dossier import dossier
+from agent.state import CaseState, Update
+
+
+async def assess(state: CaseState, deps: Deps) -> Update:
+    """Writes `assessment`, `uncertainty` and the first steps; the case then joins the moving average of the threshold."""
+    assessment = await deps.reasoner.assess(dossier(state))
+    conflict = disagreement(deps.library, assessment.differential, state["findings"])
+    threshold = deps.thresholds.observe(deps.reasoner.identity.profile, assessment.measurement.entropy + conflict, deps.initial_threshold)
+    return {
+        "assessment": assessment,
+        "uncertainty": uncertainty.report(assessment.measurement, conflict, threshold, deps.settings.dial),
+        "findings": (*state["findings"], *assessment.findings),
+        "steps": assessment.steps,
+        "notes": (assessment.parse_problem,) if assessment.parse_problem else (),
+    }

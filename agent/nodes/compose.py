@@ -1,0 +1,21 @@
+"""compose: the case in words, with citations still to be checked."""
+
+from __future__ import annotations
+
+from agent import composition
+from agent.deps import Deps
+from agent.state import CaseState, Draft, Update
+
+
+async def compose(state: CaseState, deps: Deps) -> Update:
+    """Writes the `draft`: claims, grounded report and urgency."""
+    differential = state["assessment"].differential if "assessment" in state else ()
+    evidence = state.get("evidence", ())
+    decision = composition.triage(state["floor"], differential, evidence, deps.library)
+    return {
+        "draft": Draft(
+            claims=composition.claims(differential, state["findings"], evidence),
+            grounded_report=composition.grounded_report(state["image_findings"], differential, decision, state["findings"]),
+            triage=decision,
+        )
+    }

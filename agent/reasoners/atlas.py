@@ -1,0 +1,174 @@
+"""The embedded default reasoner: a probabilistic differential over the disease atlas. Needs neither GPU nor weights, and says what it is.
+
+First pass: tempered naive Bayes over what was read and seen. Deliberation: a second reading by sentence embeddings of what the phrase
+matcher passed over, candidates argued pair by pair, what the retrieved evidence mentions, what the narrative leaves unsaid, and a
+committee of perturbed atlases, so that the revised differential does not hang on one number.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from agent.domain import Answer, Differential, DifferentialEntry, Evidence, Finding, ReasonerIdentity, Step, Usage
+from agent.ports import Assessment, Dossier, Effort, Measurement
+from agent.reasoners.argument import argue, first_pass
+from agent.uncertainty import entropy
+from knowledge.differential import OTHER, DifferentialScorer, Posterior
+from knowledge.library import Library
+from knowledge.options import OptionJudge
+from knowledge.reading import NarrativeReader
+
+SHOWN = 12
+"""Conditions kept in a differential; the entropy is taken over all of them."""
+SECOND_READING_SIMILARITY = 0.62
+SECOND_READING_WEIGHT = 0.4
+SILENCE_PER_FINDING = 0.02
+SILENCE_LIMIT = 0.3
+EVIDENCE_NATS = 0.25
+EVIDENCE_LIMIT = 1.0
+JITTER = 0.35
+DROPPED = 0.1
+STATEMENT = (
+    "Answered by Fovea's embedded atlas reasoner: a probabilistic differential over curated disease profiles. "
+    "It is not OphthaReason and it is no image-reading model; of images it knows what the lesion localizer reports."
+)
+
+
+class NearestFindings(Protocol):
+    """Dense lookup of lexicon phrases: for each text, (finding id, phrase, cosine similarity), nearest first."""
+
+    def __call__(self, texts: Sequence[str], count: int = 3) -> list[list[tuple[str, str, float]]]: ...
+
+
+class AtlasReasoner:
+    """Implements the `Reasoner` port. Deterministic: the same dossier gives the same assessment."""
+
+    def __init__(
+        self,
+        library: Library,
+        reader: NarrativeReader,
+        nearest_findings: NearestFindings,
+    ) -> None:
+        self._library = library
+        self._reader = reader
+        self._nearest = nearest_findings
+        self._scorer = DifferentialScorer(library)
+        self._options = OptionJudge(library)
+
+    @property
+    def identity(self) -> ReasonerIdentity:
+        return ReasonerIdentity(kind="atlas", profile="atlas", fingerprint=self._library.digest[:16], statement=STATEMENT)
+
+    async def assess(self, dossier: Dossier) -> Assessment:
+        posterior = self._scorer.posterior(dossier.findings, dossier.demographics)
+        return self._assessment(dossier, posterior, first_pass(self._library, dossier, posterior), ())
+
+    async def deliberate(self, dossier: Dossier, previous: Assessment, evidence: Sequence[Evidence], effort: Effort) -> Assessment:
+        added = self._second_reading(dossier) if effort.round == 1 else ()
+        findings = (*dossier.findings, *added)
+        candidates = [entry.concept_id for entry in previous.differential[: 2 + effort.round]]
+        arguments = argue(self._library, candidates, findings)
+        extra = dict(arguments.nats)
+        for concept, nats in self._from_evidence(candidates, findings, evidence).items():
+            extra[concept] = extra.get(concept, 0.0) + nats
+        posterior = self._committee(dossier, findings, extra, effort)
+        return self._assessment(dossier, posterior, self._steps(effort, added, arguments.lines, posterior), added)
+
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
+    def _assessment(self, dossier: Dossier, posterior: Posterior, steps: tuple[Step, ...], added: tuple[Finding, ...]) -> Assessment:
+        answer: Answer | None = self._options.judge(dossier.options, posterior.probabilities)
+        spread = answer.probabilities.values() if answer else posterior.probabilities.values()
+        value = entropy(spread)
+        return Assessment(
+            differential=self._differential(posterior),
+            measurement=Measurement(
+                entropy=value,
+                lower=value,
+                upper=value,
+                method="entropy over the option letters" if answer else "entropy over all atlas conditions and 'something else'",
+                spans={"differential": entropy(posterior.probabilities.values())},
+            ),
+            answer=answer,
+            steps=steps,
+            findings=added,
+            usage=Usage(),
+        )
+
+    def _differential(self, posterior: Posterior) -> Differential:
+        ranked = [(concept, p) for concept, p in posterior.ranked if concept != OTHER][:SHOWN]
+        return tuple(
+            DifferentialEntry(concept_id=c, name=self._library.condition[c].name, icd10=self._library.condition[c].icd10, probability=p)
+            for c, p in ranked
+        )
+
+    def _second_reading(self, dossier: Dossier) -> tuple[Finding, ...]:
+        """Sentences from which nothing was read, compared by meaning with every phrase of the lexicon. What is found weighs little."""
+        reading = self._reader.read(dossier.narrative)
+        open_sentences = [s for n, s in enumerate(reading.sentences) if n not in reading.covered and len(s.tokens) >= 3][:60]
+        known = {f.finding_id for f in dossier.findings}
+        found: dict[str, Finding] = {}
+        for sentence, nearest in zip(open_sentences, self._nearest([s.text for s in open_sentences], 1), strict=True):
+            for finding_id, _, similarity in nearest:
+                negated = {"no", "not", "without", "denies", "negative", "normal"} & {t.word for t in sentence.tokens}
+                if similarity >= SECOND_READING_SIMILARITY and finding_id not in known and finding_id not in found and not negated:
+                    found[finding_id] = Finding(
+                        finding_id=finding_id,
+                        name=self._library.finding[finding_id].name,
+                        presence="possible",
+                        source="second_reading",
+                        weight=SECOND_READING_WEIGHT,
+                        quote=sentence.text,
+                        start=sentence.start,
+                        end=sentence.start + len(sentence.text),
+                    )
+        return tuple(found.values())
+
+    def _from_evidence(self, candidates: Sequence[str], findings: Sequence[Finding], evidence: Sequence[Evidence]) -> dict[str, float]:
+        """A guideline that speaks of a candidate and of what this patient has speaks for the candidate, a little."""
+        present = {f.finding_id for f in findings if f.presence == "present"}
+        nats: dict[str, float] = {}
+        for passage in evidence:
+            mentioned = {f.finding_id for f in self._reader.read(passage.text).findings} & present
+            for concept in set(passage.concepts) & set(candidates):
+                nats[concept] = min(EVIDENCE_LIMIT, nats.get(concept, 0.0) + EVIDENCE_NATS * len(mentioned))
+        return nats
+
+    def _committee(self, dossier: Dossier, findings: Sequence[Finding], extra: dict[str, float], effort: Effort) -> Posterior:
+        """The mean of `effort.samples` posteriors, each from an atlas whose log odds are jittered and a few findings left out.
+
+        The seed comes from the case itself, so the result is reproducible.
+        """
+        seed = hashlib.sha256(f"{dossier.narrative}|{effort.round}|{[f.finding_id for f in findings]}".encode()).digest()
+        rng = np.random.default_rng(int.from_bytes(seed[:8], "big"))
+        silence = min(SILENCE_LIMIT, SILENCE_PER_FINDING * len(findings))
+        base = np.clip(self._scorer.chance, 1e-4, 1 - 1e-4)
+        odds = np.log(base / (1 - base))
+        total: dict[str, float] = {}
+        members = [self._scorer.posterior(findings, dossier.demographics, extra=extra, silence=silence)]
+        for _ in range(effort.samples - 1):
+            noisy = np.where(self._scorer.listed, odds + rng.normal(0, JITTER, odds.shape), odds)
+            kept = [f for f in findings if rng.random() >= DROPPED] or list(findings)
+            members.append(self._scorer.posterior(kept, dossier.demographics, extra=extra, silence=silence, chance=1 / (1 + np.exp(-noisy))))
+        for member in members:
+            for concept, probability in member.probabilities.items():
+                total[concept] = total.get(concept, 0.0) + probability / len(members)
+        return Posterior({c: min(1.0, p / math.fsum(total.values())) for c, p in total.items()}, members[0].contributions)
+
+    def _steps(self, effort: Effort, added: Sequence[Finding], lines: Sequence[str], posterior: Posterior) -> tuple[Step, ...]:
+        round_number = effort.round
+        steps = []
+        if round_number == 1:
+            read = "; ".join(f"{f.name} (from {f.quote!r})" for f in added) or "nothing further"
+            steps.append(Step(round=round_number, title="Second reading by meaning", text=f"Sentences passed over at first suggest: {read}."))
+        steps.append(Step(round=round_number, title="Candidates argued", text=" ".join(lines) or "No discriminating finding is known."))
+        ranked = [(c, p) for c, p in posterior.ranked if c != OTHER][:4]
+        shares = ", ".join(f"{self._library.condition[c].name} {p:.0%}" for c, p in ranked)
+        text = f"Mean of {effort.samples} perturbed atlases: {shares}; something else {posterior.probabilities[OTHER]:.0%}."
+        return (*steps, Step(round=round_number, title="Revised differential", text=text))

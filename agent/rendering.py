@@ -1,0 +1,101 @@
+"""The report for a person at a terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console, Group, RenderableType
+from rich.markup import escape
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from agent.domain import CaseReport, Claim
+
+_COLOURS = {"emergency": "bold white on red", "urgent": "bold red", "soon": "yellow", "routine": "green"}
+_MARKS = {"supported": "[green]✓[/]", "misattributed": "[red]≠[/]", "not_found": "[red]✗[/]", "pending": "?"}
+_BAR = 24
+
+
+def render(report: CaseReport, console: Console) -> None:
+    """Prints the report, the most important first."""
+    console.print(_headline(report))
+    if report.triage.rules:
+        console.print(_red_flags(report))
+    if report.answer:
+        shares = ", ".join(f"{key} {share:.0%}" for key, share in report.answer.probabilities.items())
+        console.print(f"[bold]Answer[/] {report.answer.letter}: {escape(report.answer.text)}  [dim]({shares}; {report.answer.note})[/]\n")
+    if report.differential:
+        console.print(_differential(report))
+    for image in report.images:
+        note = f" - {image.note}" if image.note else ""
+        counts = ", ".join(f"{sum(q.values())} {label.replace('_', ' ')}" for label, q in image.counts.items()) or "no lesion boxes"
+        side = f", {image.laterality} eye" if image.laterality != "unknown" else ""
+        console.print(f"[bold]Image {image.image.number}[/] {image.modality}{side}, {image.gradability.status}: {counts}{escape(note)}")
+    console.print(_reasoning(report))
+    if report.claims:
+        console.print(_claims(report))
+    console.print(Panel(escape(report.grounded_report), title="Grounded report (preliminary)", title_align="left", border_style="dim"))
+    console.print(f"[dim]{escape(report.reasoner.statement)}\n{report.disclaimer}[/]")
+
+
+def _headline(report: CaseReport) -> RenderableType:
+    if report.diagnosis is not None:
+        code = f"  ICD-10-CM {report.diagnosis.icd10}" if report.diagnosis.icd10 else ""
+        title = f"[bold]{escape(report.diagnosis.name)}[/]  {report.diagnosis.probability:.0%}[dim]{code}[/]"
+    elif report.outcome == "ungradable":
+        title = "[bold]Ungradable[/]: the images cannot be judged"
+    else:
+        title = "[bold]Refer to a human[/]: no diagnosis is given"
+    urgency = f"[{_COLOURS[report.triage.urgency]}] {report.triage.urgency.upper()} [/] {escape(report.triage.time_frame)}"
+    lines = [title, urgency, *(f"[yellow]•[/] {escape(reason)}" for reason in report.reasons)]
+    return Panel("\n".join(lines), title=f"Fovea · {report.case_id}", title_align="left", border_style="bold")
+
+
+def _red_flags(report: CaseReport) -> RenderableType:
+    lines = []
+    for hit in report.triage.rules:
+        source = f"{hit.source.organisation}, {hit.source.title} ({hit.source.year})"
+        lines.append(
+            f"[bold]{escape(hit.title)}[/] - {escape(hit.time_frame)}\n  because: {escape('; '.join(hit.because))}\n  [dim]{escape(source)}[/]"
+        )
+    return Panel("\n".join(lines), title="Red flags", title_align="left", border_style="red")
+
+
+def _differential(report: CaseReport) -> RenderableType:
+    table = Table(title="Differential", title_justify="left", box=None, padding=(0, 1))
+    table.add_column("condition")
+    table.add_column("", min_width=_BAR)
+    table.add_column("probability", justify="right")
+    for entry in report.differential[:5]:
+        filled = round(entry.probability * _BAR)
+        table.add_row(escape(entry.name), Text("█" * filled + "░" * (_BAR - filled), style="cyan"), f"{entry.probability:.1%}")
+    return table
+
+
+def _reasoning(report: CaseReport) -> RenderableType:
+    lines = []
+    u = report.uncertainty
+    if u is not None:
+        change = f" → {u.entropy:.2f}" if u.rounds else ""
+        lines.append(
+            f"[bold]Uncertainty[/] H {u.initial_entropy:.2f}{change} nats, threshold {u.threshold:.2f}, "
+            f"ω {u.omega:+.2f}: {u.rounds} of {u.depth} deliberation rounds"
+        )
+    lines.append(f"[bold]Path[/] {' → '.join(report.path)}")
+    lines += [f"  [dim]{route.stage}: {escape(route.reason)}[/]" for route in report.routes]
+    lines += [f"[dim]{step.round}.[/] [italic]{escape(step.title)}[/]: {escape(step.text)}" for step in report.steps]
+    return Group("", *lines, "")
+
+
+def _claims(report: CaseReport) -> RenderableType:
+    return Panel("\n".join(_claim(claim) for claim in report.claims), title="Claims and citations", title_align="left", border_style="dim")
+
+
+def _claim(claim: Claim) -> str:
+    if not claim.citations:
+        return f"• {escape(claim.text)} [dim](Fovea's own inference, uncited)[/]"
+    lines = [f"• {escape(claim.text)}" + ("" if claim.supported else " [red](unsupported)[/]")]
+    for citation in claim.citations:
+        source = citation.source
+        where = f"{source.organisation}, {source.title} ({source.year}), {source.section}. {source.url}" if source else "unknown source"
+        lines.append(f"  {_MARKS[citation.verdict]} {citation.verdict} [dim]{escape(f'[{citation.key}] {where}')}[/]")
+    return "\n".join(lines)

@@ -1,0 +1,94 @@
+"""The channels of one case. Every value is frozen; image bytes never enter (a hash stands for them)."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping
+from typing import Annotated, Any, TypedDict, get_type_hints
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from agent.domain import (
+    Case,
+    CaseReport,
+    CaseRequest,
+    Claim,
+    Demographics,
+    Evidence,
+    Finding,
+    ImageFindings,
+    ImageRef,
+    ReasonerIdentity,
+    RouteDecision,
+    StageRecord,
+    Step,
+    TriageDecision,
+    UncertaintyReport,
+    Value,
+)
+from agent.errors import StageError
+from agent.ports import Assessment
+
+SCHEMA_VERSION = 1
+
+
+class Draft(Value):
+    """What compose hands to verify: claims whose citations are still pending, and the grounded report."""
+
+    claims: tuple[Claim, ...]
+    grounded_report: str
+    triage: TriageDecision
+
+
+class Progress(Value):
+    """What the last deliberation round brought: entropy before and after in nats, comparable only when measured the same way."""
+
+    before: float
+    after: float
+    same_method: bool
+
+
+class CaseState(TypedDict, total=False):
+    schema_version: int
+    request: CaseRequest
+    reasoner: ReasonerIdentity
+    case: Case
+    images: tuple[ImageRef, ...]
+    image_findings: tuple[ImageFindings, ...]
+    demographics: Demographics
+    findings: tuple[Finding, ...]
+    floor: TriageDecision
+    assessment: Assessment
+    uncertainty: UncertaintyReport
+    progress: Progress
+    evidence: tuple[Evidence, ...]
+    draft: Draft
+    report: CaseReport
+    notes: Annotated[tuple[str, ...], operator.add]
+    steps: Annotated[tuple[Step, ...], operator.add]
+    stages: Annotated[tuple[StageRecord, ...], operator.add]
+    routes: Annotated[tuple[RouteDecision, ...], operator.add]
+
+
+Update = dict[str, Any]
+_ADAPTERS: dict[str, TypeAdapter[Any]] = {
+    channel: TypeAdapter(kind, config=None if isinstance(kind, type) and issubclass(kind, Value) else ConfigDict(strict=True))
+    for channel, kind in get_type_hints(CaseState).items()
+}
+
+
+def validated(stage: str, update: Mapping[str, object]) -> Update:
+    """The update, each value checked against its channel. LangGraph itself checks nothing of a TypedDict, the last node's least of all.
+
+    Raises `StageError` naming stage and channel.
+    """
+    checked: Update = {}
+    for channel, value in update.items():
+        if channel not in _ADAPTERS:
+            raise StageError(f"stage {stage!r} wrote to unknown channel {channel!r}")
+        try:
+            checked[channel] = _ADAPTERS[channel].validate_python(value)
+        except ValidationError as error:
+            problem = error.errors()[0]
+            raise StageError(f"stage {stage!r} wrote a bad {channel!r}: {problem['msg']} at {problem['loc']!r}") from error
+    return checked

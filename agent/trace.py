@@ -1,0 +1,54 @@
+"""The full trace of a case as JSON: every stage, route, finding, passage and step, and what they were computed with."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from agent.deps import Deps
+from agent.errors import InputError
+from agent.state import CaseState
+
+TRACE_VERSION = 1
+
+
+def trace(state: CaseState, deps: Deps) -> dict[str, Any]:
+    """The trace as plain data. The narrative stands in it only as its hash and as the quotes of findings; images as hashes."""
+    case = state["case"]
+    return {
+        "trace_version": TRACE_VERSION,
+        "fovea": version("fovea"),
+        "created": deps.clock.now().isoformat(),
+        "case_id": case.case_id,
+        "narrative": {
+            "sha256": hashlib.sha256(case.narrative.encode()).hexdigest(),
+            "characters": len(case.narrative),
+            "language": case.language,
+        },
+        "settings": deps.settings.model_dump(mode="json", exclude={"vllm": {"api_key"}, "data_directory": True}),
+        "reasoner": state["reasoner"].model_dump(mode="json"),
+        "localizer": deps.localizer.identity,
+        "knowledge": {"digest": deps.library.digest, "index": deps.retriever.identity},
+        "images": [image.model_dump(mode="json") for image in state["images"]],
+        "stages": [record.model_dump(mode="json") for record in state["stages"]],
+        "routes": [route.model_dump(mode="json") for route in state["routes"]],
+        "evidence": [evidence.model_dump(mode="json") for evidence in state.get("evidence", ())],
+        "steps": [step.model_dump(mode="json") for step in state.get("steps", ())],
+        "report": state["report"].model_dump(mode="json"),
+    }
+
+
+def write_json(path: Path, data: object) -> None:
+    """Writes the file whole or not at all. Raises `InputError` naming the path."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
+            json.dump(data, file, indent=2, ensure_ascii=False)
+        os.replace(file.name, path)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror or error}") from error

@@ -1,0 +1,160 @@
+"""Who and whether: negation, uncertainty, other people, past history and side of the words in a clinical sentence.
+
+A small ConText (Harkema et al., J Biomed Inform 2009): trigger words open a scope that ends at the clause.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from agent.domain import Laterality, Presence
+from knowledge.text import Token, tokens
+
+_NEGATED_BEFORE = (
+    "no evidence of", "no signs of", "no sign of", "no history of", "negative for", "absence of", "absent", "free of", "without",
+    "denies", "denied", "denying", "never", "not", "no", "nor", "neither", "none", "rules out", "ruled out", "excluded", "resolved",
+    "did not", "does not", "doesn't", "isn't", "wasn't", "non", "lack of", "lacks", "unremarkable for", "cleared of",
+)  # fmt: skip
+_NEGATED_AFTER = (
+    "absent", "not seen", "not present", "not found", "was negative", "were negative", "negative", "denied", "ruled out", "excluded", "none",
+    "not detected", "not reported", "not noted", "is unlikely", "unlikely", "no longer",
+)  # fmt: skip
+_POSSIBLE = (
+    "possible", "possibly", "probable", "probably", "likely", "suspected", "suspicion of", "suspicious for", "suspect", "query", "may",
+    "might", "could be", "cannot exclude", "cannot rule out", "can not exclude", "to exclude", "rule out", "to rule out", "presumed",
+    "differential", "?", "concerning for", "consider", "versus", "vs",
+)  # fmt: skip
+_PSEUDO = ("no longer able", "not only", "no change", "no improvement", "not improved", "not improving", "not resolved", "without improvement",
+           "not responded", "no response", "no relief", "not relieved", "gradually", "not sure", "without correction", "no perception of light",
+           "no light perception")  # fmt: skip
+_FAMILY = (
+    "family history", "familial history", "mother", "father", "sister", "brother", "grandmother", "grandfather", "aunt", "uncle", "cousin",
+    "parents", "sibling", "siblings", "maternal", "paternal", "his son", "her son", "his daughter", "her daughter", "fh", "fhx", "wife",
+    "husband", "his brother", "relative", "relatives",
+)  # fmt: skip
+_PAST = ("history of", "past medical history", "past ocular history", "known", "previous", "previously", "pmh", "poh", "prior", "years ago")
+_SCOPE_END = frozenset("but however although though except apart aside whereas yet while which who presents presented complains".split())
+_VERBS = frozenset("is was are were has had shows showed reveals revealed demonstrates demonstrated reports reported notes noted".split())
+_SIDES: tuple[tuple[Laterality, frozenset[str]], ...] = (
+    ("both", frozenset(("both", "bilateral", "bilaterally", "ou", "binocular"))),
+    ("right", frozenset(("right", "od", "re", "r"))),
+    ("left", frozenset(("left", "os", "le", "l"))),
+)
+_ABBREVIATION = re.compile(r"(?:\b(?:dr|mr|mrs|ms|vs|approx|e\.g|i\.e|no|st|ca)|\b[A-Za-z]|\d)$", re.IGNORECASE)
+_HEADING = re.compile(r"^\s*(?:[-*•]\s*)?\**([A-Z][A-Za-z /]{2,40}?)\**\s*:\**", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence or line with its tokens; offsets are into the whole narrative. `heading` is the section it stands under."""
+
+    start: int
+    text: str
+    heading: str
+    tokens: tuple[Token, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    presence: Presence
+    family: bool
+    past: bool
+    laterality: Laterality
+
+
+def sentences(narrative: str) -> Iterator[Sentence]:
+    """Sentences of a narrative, split at line ends and full stops (not at decimals and abbreviations).
+
+    >>> [s.text for s in sentences("Vision 6/9.5 today. No pain.")]
+    ['Vision 6/9.5 today.', 'No pain.']
+    """
+    heading = ""
+    for line in re.finditer(r"[^\n]+", narrative):
+        found = _HEADING.match(line.group())
+        if found:
+            heading = found.group(1).lower()
+        elif not line.group().lstrip().startswith(("-", "*", "•")) and not line.group().startswith("  "):
+            heading = ""
+        begin = 0
+        for stop in re.finditer(r"[.!?;](?=\s|$)", line.group()):
+            if stop.group() == "." and _ABBREVIATION.search(line.group()[: stop.start()]) and stop.end() < len(line.group()):
+                number = line.group()[stop.start() - 1].isdigit()
+                if not number:
+                    continue
+            yield from _sentence(line, begin, stop.end(), heading)
+            begin = stop.end()
+        yield from _sentence(line, begin, len(line.group()), heading)
+
+
+def _sentence(line: re.Match[str], begin: int, end: int, heading: str) -> Iterator[Sentence]:
+    text = line.group()[begin:end]
+    lead = len(text) - len(text.lstrip())
+    if text.strip():
+        yield Sentence(line.start() + begin + lead, text.strip(), heading, tokens(text.strip()))
+
+
+def context(sentence: Sentence, first: int, last: int) -> Context:
+    """The context of tokens `first` to `last` (inclusive) of the sentence."""
+    words = [t.word for t in sentence.tokens]
+    before = _clause_before(words, first)
+    after = _clause_after(words, last)
+    inside = " ".join(words[first : last + 1])
+    lead = " ".join(before)
+    trail = " ".join(after[:4])
+    negated = _has(lead, _NEGATED_BEFORE) and not _has(f"{lead} {inside}", _PSEUDO)
+    negated = negated or _has(inside, ("no", "not", "without")) and not _has(inside, _PSEUDO)
+    negated = negated or (_has(trail, _NEGATED_AFTER) and not _has(" ".join(after), ("but",)))
+    possible = (
+        _has(" ".join(before[-6:]), _POSSIBLE) or "?" in before[-2:] or _has(" ".join(after[:3]), ("suspected", "possible", "likely", "?"))
+    )
+    family_words = f"{' '.join(words[: first + 1])} {' '.join(after[:3])}"
+    return Context(
+        presence="absent" if negated else "possible" if possible else "present",
+        family="family" in sentence.heading or _has(family_words, _FAMILY),
+        past="history" in sentence.heading and "present" not in sentence.heading or _has(" ".join(before[-8:]), _PAST),
+        laterality=side(words, first, last),
+    )
+
+
+def side(words: Sequence[str], first: int, last: int) -> Laterality:
+    """The eye that the words speak of: the side named nearest to them in the sentence.
+
+    >>> side("red right eye".split(), 0, 0)
+    'right'
+    """
+    best: tuple[int, Laterality] | None = None
+    for i, word in enumerate(words):
+        for name, forms in _SIDES:
+            if word in forms and not (word in ("r", "l", "re", "le") and len(words) > i + 1 and words[i + 1] == "."):
+                distance = 0 if first <= i <= last else min(abs(i - first), abs(i - last))
+                if best is None or distance < best[0]:
+                    best = (distance, name)
+    if best is None and "eyes" in words:
+        return "both" if "both" in words else "unknown"
+    return best[1] if best else "unknown"
+
+
+def _clause_before(words: Sequence[str], first: int) -> list[str]:
+    """Words before `first` back to the start of its clause. A comma ends it only when a finite verb follows (a list does not)."""
+    for i in range(first - 1, -1, -1):
+        if words[i] in _SCOPE_END or words[i] in (":", ";", "."):
+            return list(words[i + 1 : first])
+        if words[i] == "," and any(word in _VERBS for word in words[i + 1 : first + 6]) and not any(w in _VERBS for w in words[:i][-3:]):
+            return list(words[i + 1 : first])
+        if words[i] in ("with", "shows", "showed", "revealed", "demonstrated") and i + 1 < first:
+            return list(words[i + 1 : first]) if not _has(" ".join(words[i + 1 : first]), ("no", "not")) else list(words[i:first])
+    return list(words[:first])
+
+
+def _clause_after(words: Sequence[str], last: int) -> list[str]:
+    for i in range(last + 1, len(words)):
+        if words[i] in _SCOPE_END or words[i] in (",", ";", ".", ":", "and", "with"):
+            return list(words[last + 1 : i])
+    return list(words[last + 1 :])
+
+
+def _has(text: str, triggers: Sequence[str]) -> bool:
+    padded = f" {text} "
+    return any(f" {trigger} " in padded for trigger in triggers)

@@ -1,0 +1,164 @@
+"""Builds the knowledge index: once, by one writer, into a directory named after its content, then renamed into place.
+
+A directory holds `library.json` (the checked knowledge, fast to load), `statements.sqlite` (FTS5 for BM25, and the ranked statements of
+every condition, which need no model to read) and `chroma/` (dense vectors of statements and findings). Readers never write.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Sequence
+from itertools import zip_longest
+from pathlib import Path
+
+from filelock import FileLock
+from pydantic import ValidationError
+
+from agent.citations import content_key
+from agent.domain import Evidence
+from agent.errors import KnowledgeError
+from knowledge import library as library_files
+from knowledge.embedding import Embedder
+from knowledge.library import Library
+from knowledge.redflags import source_of
+from knowledge.schema import Condition, Statement
+
+FORMAT = 3
+KEPT_VERSIONS = 3
+CHROMA_STATEMENTS = "statements"
+CHROMA_FINDINGS = "findings"
+_VIEW_ORDER = ("time_frame", "diagnosis", "management", "monitoring", "screening", "risk")
+_SCHEMA = """
+CREATE TABLE passage (key TEXT PRIMARY KEY, evidence TEXT NOT NULL);
+CREATE VIRTUAL TABLE lexical USING fts5 (key UNINDEXED, text, tokenize = 'porter unicode61');
+CREATE TABLE concept_view (concept TEXT NOT NULL, rank INTEGER NOT NULL, key TEXT NOT NULL, PRIMARY KEY (concept, rank));
+"""
+
+
+def version(model: str, root: Path = library_files.HERE) -> str:
+    """The name of the index directory for the knowledge files as they are now and this embedding model."""
+    return f"v{FORMAT}-{hashlib.sha256(f'{library_files.digest(root)}|{model}'.encode()).hexdigest()[:16]}"
+
+
+def ensure(directory: Path, embedder: Embedder, root: Path = library_files.HERE) -> Path:
+    """The index directory for the current knowledge, built when it is not there yet. Any number of processes may call this."""
+    target = directory / version(embedder.name, root)
+    if not target.is_dir():
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            with FileLock(str(directory / "build.lock"), timeout=600):
+                if not target.is_dir():
+                    _build(directory, target, embedder, root)
+                    _prune(directory, target)
+        except OSError as error:
+            raise KnowledgeError(f"cannot build the knowledge index in {directory}: {error}") from error
+    return target
+
+
+def load_library(target: Path) -> Library:
+    """The compiled library of an index directory. Raises `KnowledgeError` when it is damaged."""
+    path = target / "library.json"
+    try:
+        return Library.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise KnowledgeError(f"{path} is damaged ({type(error).__name__}): delete {target} and run `fovea knowledge build`") from error
+
+
+def evidence_of(library: Library, statement: Statement) -> Evidence:
+    """The statement as evidence, with its content key and source; the score is filled in by a search."""
+    return Evidence(
+        key=content_key(statement.document, statement.text),
+        text=statement.text,
+        kind=statement.kind,
+        concepts=statement.concepts,
+        source=source_of(library.document[statement.document], statement.section),
+        score=0.0,
+    )
+
+
+def finding_texts(library: Library) -> tuple[list[str], list[str]]:
+    """Ids and texts of findings as they are embedded for a second reading: the name, and each plain phrase."""
+    ids, texts = [], []
+    for entry in library.findings:
+        for text in (entry.name, *(p for p in entry.phrases if not p.strip().startswith('"'))):
+            ids.append(entry.id)
+            texts.append(text)
+    return ids, texts
+
+
+def _build(directory: Path, target: Path, embedder: Embedder, root: Path) -> None:
+    library = library_files.read(root)
+    scratch = Path(tempfile.mkdtemp(prefix="building-", dir=directory))
+    try:
+        (scratch / "library.json").write_bytes(library.model_dump_json().encode())
+        passages = [evidence_of(library, statement) for statement in library.statements]
+        keys = [p.key for p in passages]
+        if len(set(keys)) != len(keys):
+            twice = next(k for k in keys if keys.count(k) > 1)
+            raise KnowledgeError(f"two statements say the same in one document: {twice!r}")
+        vectors = embedder.embed([f"{p.source.title}. {p.text}" for p in passages])
+        _write_dense(scratch / "chroma", library, passages, vectors, embedder)
+        queries = embedder.embed([f"{c.name}: {c.description}" for c in library.conditions])
+        ranks = {c.id: [keys[i] for i in (-(vectors @ queries[n])).argsort()] for n, c in enumerate(library.conditions)}
+        _write_lexical(scratch / "statements.sqlite", library, passages, ranks)
+        os.replace(scratch, target)
+    except BaseException:
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise
+
+
+def _write_dense(path: Path, library: Library, passages: Sequence[Evidence], vectors: object, embedder: Embedder) -> None:
+    import chromadb
+    from chromadb.config import Settings as ChromaSettings
+
+    client = chromadb.PersistentClient(path=str(path), settings=ChromaSettings(anonymized_telemetry=False))
+    statements = client.create_collection(CHROMA_STATEMENTS, embedding_function=None, metadata={"hnsw:space": "cosine"})
+    statements.add(ids=[p.key for p in passages], embeddings=vectors)  # type: ignore[arg-type]
+    ids, texts = finding_texts(library)
+    findings = client.create_collection(CHROMA_FINDINGS, embedding_function=None, metadata={"hnsw:space": "cosine"})
+    rows = [f"{n}" for n in range(len(ids))]
+    findings.add(ids=rows, embeddings=embedder.embed(texts), metadatas=[{"finding": i} for i in ids], documents=texts)  # type: ignore[arg-type]
+    client.close()
+
+
+def _write_lexical(path: Path, library: Library, passages: Sequence[Evidence], ranks: dict[str, list[str]]) -> None:
+    by_key = {p.key: p for p in passages}
+    connection = sqlite3.connect(path)
+    try:
+        with connection:
+            connection.executescript(_SCHEMA)
+            connection.executemany("INSERT INTO passage VALUES (?, ?)", [(p.key, p.model_dump_json()) for p in passages])
+            rows = [(p.key, f"{p.text} {p.source.title} {' '.join(_names(library, p.concepts))}") for p in passages]
+            connection.executemany("INSERT INTO lexical VALUES (?, ?)", rows)
+            for condition in library.conditions:
+                ranked = _view(condition, [by_key[key] for key in ranks[condition.id]])
+                rows_of_view = [(condition.id, rank, passage.key) for rank, passage in enumerate(ranked)]
+                connection.executemany("INSERT INTO concept_view VALUES (?, ?, ?)", rows_of_view)
+    finally:
+        connection.close()
+
+
+def _view(condition: Condition, nearest_first: Sequence[Evidence]) -> list[Evidence]:
+    """The statements about a condition, nearest first within each kind, the kinds taken in turn; its parent's statements follow."""
+    ranked: list[Evidence] = []
+    for concept in (condition.id, condition.parent):
+        own = [p for p in nearest_first if concept in p.concepts and p not in ranked]
+        kinds = [[p for p in own if p.kind == kind] for kind in _VIEW_ORDER]
+        ranked += [p for turn in zip_longest(*kinds) for p in turn if p is not None]
+    return ranked
+
+
+def _names(library: Library, concepts: Sequence[str]) -> list[str]:
+    return [name for c in concepts for name in (library.condition[c].name, *library.condition[c].synonyms)]
+
+
+def _prune(directory: Path, current: Path) -> None:
+    """Keeps the newest few versions, so that a reader of an older one is not left without its files at once."""
+    versions = sorted((p for p in directory.glob("v*-*") if p.is_dir()), key=lambda p: p.stat().st_mtime, reverse=True)
+    for old in versions[KEPT_VERSIONS:]:
+        if old != current:
+            shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,146 @@
+"""All knowledge files as one checked value, and its fast compiled form."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from agent.errors import KnowledgeError
+from knowledge.schema import Condition, Document, Entry, FindingEntry, Rule, Statement
+
+HERE = Path(__file__).parent
+FOLDERS = ("lexicon", "atlas", "guidelines", "rules")
+NAMES_PREFIX = "names_"
+"""A narrative that names a condition carries the finding `names_<condition id>`; it needs no lexicon entry."""
+T = TypeVar("T")
+
+
+class Guidelines(Entry):
+    documents: tuple[Document, ...] = ()
+    statements: tuple[Statement, ...] = ()
+
+
+class Library(BaseModel):
+    """Findings, conditions, documents, statements and rules, each unique by id and with every reference resolved."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    digest: str
+    findings: tuple[FindingEntry, ...]
+    conditions: tuple[Condition, ...]
+    documents: tuple[Document, ...]
+    statements: tuple[Statement, ...]
+    rules: tuple[Rule, ...]
+
+    @cached_property
+    def finding(self) -> dict[str, FindingEntry]:
+        return {entry.id: entry for entry in self.findings}
+
+    @cached_property
+    def condition(self) -> dict[str, Condition]:
+        return {entry.id: entry for entry in self.conditions}
+
+    @cached_property
+    def document(self) -> dict[str, Document]:
+        return {entry.id: entry for entry in self.documents}
+
+    def problems(self) -> Iterator[str]:
+        """Every duplicate and dangling reference, in words."""
+        for kind, ids in (
+            ("finding", [e.id for e in self.findings]),
+            ("condition", [e.id for e in self.conditions]),
+            ("document", [e.id for e in self.documents]),
+            ("statement", [e.id for e in self.statements]),
+            ("rule", [e.id for e in self.rules]),
+        ):
+            yield from (f"{kind} {name!r} is defined {n} times" for name, n in Counter(ids).items() if n > 1)
+        for statement in self.statements:
+            yield from self._unknown("statement", statement.id, "document", [statement.document], self.document)
+            yield from self._unknown("statement", statement.id, "condition", statement.concepts, self.condition)
+        for entry in self.findings:
+            yield from self._unknown("finding", entry.id, "finding", entry.implies, self.finding)
+        for condition in self.conditions:
+            listed = [finding for level in condition.findings.values() for finding in level]
+            yield from self._unknown("condition", condition.id, "finding", listed, self.finding)
+            yield from self._unknown("condition", condition.id, "finding", [d.finding for d in condition.discriminators], self.finding)
+            yield from self._unknown("condition", condition.id, "condition", [d.against for d in condition.discriminators], self.condition)
+            yield from self._unknown("condition", condition.id, "condition", [condition.parent] if condition.parent else [], self.condition)
+        for rule in self.rules:
+            yield from self._unknown("rule", rule.id, "document", [rule.document], self.document)
+            used = [finding for when in rule.when for finding in (*when.all, *when.any, *when.none)]
+            named = [finding for finding in used if not finding.startswith(NAMES_PREFIX)]
+            yield from self._unknown("rule", rule.id, "finding", named, self.finding)
+            diseases = [finding.removeprefix(NAMES_PREFIX) for finding in used if finding.startswith(NAMES_PREFIX)]
+            yield from self._unknown("rule", rule.id, "condition", diseases, self.condition)
+
+    def unused_findings(self) -> tuple[str, ...]:
+        """Findings that no condition, rule or other finding refers to."""
+        used = {f for c in self.conditions for level in c.findings.values() for f in level}
+        used |= {f for r in self.rules for w in r.when for f in (*w.all, *w.any, *w.none)}
+        used |= {f for entry in self.findings for f in entry.implies}
+        return tuple(sorted(set(self.finding) - used))
+
+    @staticmethod
+    def _unknown(kind: str, name: str, target: str, ids: object, known: dict[str, object] | dict[str, T]) -> Iterator[str]:
+        assert isinstance(ids, list | tuple)
+        yield from (f"{kind} {name!r} refers to unknown {target} {missing!r}" for missing in ids if missing not in known)
+
+
+def digest(root: Path = HERE) -> str:
+    """sha256 over names and bytes of every knowledge file."""
+    total = hashlib.sha256()
+    for path in _files(root):
+        total.update(f"{path.relative_to(root)}\0".encode())
+        total.update(path.read_bytes())
+    return total.hexdigest()
+
+
+def read(root: Path = HERE) -> Library:
+    """Reads and checks the YAML files. Raises `KnowledgeError` naming file, entry and field."""
+    findings = [e for p in _files(root, "lexicon") for e in _entries(p, FindingEntry)]
+    conditions = [e for p in _files(root, "atlas") for e in _entries(p, Condition)]
+    guidelines = [_parsed(p, Guidelines) for p in _files(root, "guidelines")]
+    rules = [e for p in _files(root, "rules") for e in _entries(p, Rule)]
+    library = Library(
+        digest=digest(root),
+        findings=tuple(findings),
+        conditions=tuple(conditions),
+        documents=tuple(d for g in guidelines for d in g.documents),
+        statements=tuple(s for g in guidelines for s in g.statements),
+        rules=tuple(rules),
+    )
+    problems = list(library.problems())
+    if problems:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise KnowledgeError(f"knowledge files under {root}: {problems[0]}{more}")
+    return library
+
+
+def _files(root: Path, *folders: str) -> list[Path]:
+    return sorted(path for folder in folders or FOLDERS for path in (root / folder).glob("*.yaml"))
+
+
+def _entries(path: Path, kind: type[T]) -> list[T]:
+    return _parsed(path, list[kind])  # type: ignore[valid-type]
+
+
+def _parsed(path: Path, kind: type[T]) -> T:
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
+    except yaml.YAMLError as error:
+        raise KnowledgeError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+    try:
+        return TypeAdapter(kind).validate_python(data)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        place = problem["loc"]
+        name = data[place[0]].get("id") if isinstance(data, list) and place and isinstance(place[0], int) else None
+        raise KnowledgeError(f"{path}: entry {name or place!r}: {problem['msg']} at {'.'.join(map(str, place))}") from error

@@ -1,0 +1,155 @@
+"""Reads a referral narrative into findings: what is present, possible or absent, on which side, with which numbers.
+
+The narrative is data. Nothing in it is followed as an instruction; words that match no phrase have no effect at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from agent.domain import Demographics, Finding, Presence
+from knowledge.context import Sentence, context, sentences
+from knowledge.library import NAMES_PREFIX, Library
+from knowledge.matching import Hit, PhraseIndex
+from knowledge.measurements import Quantity, demographics, quantities
+
+_ORDER: dict[Presence, int] = {"present": 2, "possible": 1, "absent": 0}
+_FAMILY_KINDS = "family_history"
+PAST_WEIGHT = 0.6
+POSSIBLE_WEIGHT = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a narrative says. `sentences` are kept for a second reading; `covered` are those a finding was read from."""
+
+    demographics: Demographics
+    findings: tuple[Finding, ...]
+    sentences: tuple[Sentence, ...]
+    covered: frozenset[int]
+
+
+class NarrativeReader:
+    """Reads narratives against one library. Building it takes some milliseconds; reading is pure and thread-safe."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+        self._index = PhraseIndex(_phrases(library))
+
+    def read(self, narrative: str) -> Reading:
+        found: list[Finding] = []
+        covered: set[int] = set()
+        kept = tuple(sentences(narrative))
+        for number, sentence in enumerate(kept):
+            before = len(found)
+            for hit in _longest(self._index.find(sentence.tokens)):
+                finding = self._finding(sentence, hit)
+                if finding is not None:
+                    found.append(finding)
+            if len(found) > before:
+                covered.add(number)
+        found += [f for q in quantities(narrative) for f in self._measured(narrative, q)]
+        found += self._course(found)
+        return Reading(demographics(narrative), _settled(found), kept, frozenset(covered))
+
+    def _finding(self, sentence: Sentence, hit: Hit) -> Finding | None:
+        where = context(sentence, hit.first, hit.last)
+        entry = self._library.finding.get(hit.name)
+        if where.family and _FAMILY_KINDS not in hit.name:
+            return None
+        first, last = sentence.tokens[hit.first], sentence.tokens[hit.last]
+        weight = 1.0 if where.presence != "possible" else POSSIBLE_WEIGHT
+        if where.past and hit.name.startswith(NAMES_PREFIX):
+            weight *= PAST_WEIGHT
+        name = entry.name if entry else f"named: {self._library.condition[hit.name.removeprefix(NAMES_PREFIX)].name}"
+        return Finding(
+            finding_id=hit.name,
+            name=name,
+            presence=where.presence,
+            source="narrative",
+            laterality=where.laterality,
+            weight=weight,
+            quote=sentence.text[first.start : last.end],
+            start=sentence.start + first.start,
+            end=sentence.start + last.end,
+        )
+
+    def _measured(self, narrative: str, q: Quantity) -> Iterator[Finding]:
+        base = Finding(
+            finding_id=q.measure, name=q.measure.replace("_", " "), presence="present", source="measurement", laterality=q.laterality,
+            value=round(q.value, 3), unit=q.unit, quote=narrative[q.start : q.end], start=q.start, end=q.end,
+        )  # fmt: skip
+        yield base
+        for finding_id in _meanings(q):
+            entry = self._library.finding.get(finding_id)
+            if entry is not None:
+                yield base.model_copy(update={"finding_id": finding_id, "name": entry.name})
+
+    def _course(self, found: Iterable[Finding]) -> Iterator[Finding]:
+        """Both eyes named for a sign or symptom is bilateral involvement; one eye only, unilateral."""
+        sides = {f.laterality for f in found if f.presence == "present" and f.source == "narrative"}
+        both = "both" in sides or {"right", "left"} <= sides
+        one = len(sides & {"right", "left"}) == 1 and "both" not in sides
+        finding_id = "bilateral_involvement" if both else "unilateral_involvement" if one else ""
+        entry = self._library.finding.get(finding_id)
+        if entry is not None and not any(f.finding_id in ("bilateral_involvement", "unilateral_involvement") for f in found):
+            yield Finding(finding_id=entry.id, name=entry.name, presence="present", source="narrative", weight=0.6)
+
+
+def _phrases(library: Library) -> Iterator[tuple[str, str]]:
+    for entry in library.findings:
+        yield entry.id, entry.name
+        yield from ((entry.id, phrase) for phrase in entry.phrases)
+    for condition in library.conditions:
+        for name in (condition.name, *condition.synonyms):
+            yield f"{NAMES_PREFIX}{condition.id}", f'"{name}"'
+
+
+def _longest(hits: Iterable[Hit]) -> list[Hit]:
+    """Of overlapping hits of one name the longest phrase; a hit inside a strictly longer phrase of another name stays (it may be
+    implied), except where a named condition covers it."""
+    best: dict[tuple[str, int], Hit] = {}
+    for hit in hits:
+        place = (hit.name, hit.first)
+        if place not in best or hit.size > best[place].size:
+            best[place] = hit
+    kept = sorted(best.values(), key=lambda h: (h.first, -h.size, h.name))
+    named = [h for h in kept if h.name.startswith(NAMES_PREFIX)]
+    return [hit for hit in kept if not any(n.first <= hit.first and hit.last <= n.last and n.size > hit.size and n is not hit for n in named)]
+
+
+def _meanings(q: Quantity) -> Iterator[str]:
+    if q.measure == "iop":
+        if q.value > 21:
+            yield "raised_iop"
+        if q.value >= 40:
+            yield "very_high_iop"
+        if q.value <= 5:
+            yield "low_iop"
+    elif q.measure == "logmar":
+        if q.value >= 0.3:
+            yield "reduced_visual_acuity"
+        if q.value >= 1.0:
+            yield "severe_visual_loss"
+    elif q.measure == "esr" and q.value >= 50:
+        yield "raised_esr"
+    elif q.measure == "crp" and q.value >= 10:
+        yield "raised_crp"
+
+
+def _settled(found: Iterable[Finding]) -> tuple[Finding, ...]:
+    """One finding per id, and per value for measurements: present beats possible beats absent, the heaviest first mention is kept.
+
+    A thing said to be present in one eye and absent in the other is present.
+    """
+    best: dict[tuple[str, float | None, str], Finding] = {}
+    for finding in found:
+        measured = finding.source == "measurement" and finding.finding_id in ("iop", "logmar", "esr", "crp", "duration_days")
+        place = (finding.finding_id, finding.value if measured else None, finding.laterality if measured else "")
+        old = best.get(place)
+        if old is None or (_ORDER[finding.presence], finding.weight) > (_ORDER[old.presence], old.weight):
+            best[place] = finding
+        elif old.presence == finding.presence and {old.laterality, finding.laterality} == {"right", "left"}:
+            best[place] = old.model_copy(update={"laterality": "both"})
+    return tuple(sorted(best.values(), key=lambda f: (f.start is None, f.start or 0, f.finding_id)))

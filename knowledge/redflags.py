@@ -1,0 +1,89 @@
+"""Evaluates red-flag rules: data against findings and measurements. Rules run before any model and can only raise urgency."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from agent.domain import Demographics, Finding, RuleHit, Source, TriageDecision, strictest
+from knowledge.library import Library
+from knowledge.schema import Document, Measure, Rule, When
+
+NO_FRAME = "no red-flag rule applies"
+
+
+class RedFlags:
+    """The rules of a library, ready to be asked."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+
+    def evaluate(self, findings: Sequence[Finding], who: Demographics) -> tuple[RuleHit, ...]:
+        """Every rule that fires, the most urgent first. Findings that are possible count like present ones: a flag must not be missed."""
+        hits = [hit for rule in self._library.rules if (hit := self._fired(rule, findings, who)) is not None]
+        order = ("emergency", "urgent", "soon", "routine")
+        return tuple(sorted(hits, key=lambda h: (order.index(h.urgency), h.rule_id)))
+
+    def _fired(self, rule: Rule, findings: Sequence[Finding], who: Demographics) -> RuleHit | None:
+        for when in rule.when:
+            because = _because(when, findings, who)
+            if because is not None:
+                document = self._library.document[rule.document]
+                return RuleHit(
+                    rule_id=rule.id,
+                    title=rule.title,
+                    urgency=rule.urgency,
+                    time_frame=rule.time_frame,
+                    because=because,
+                    source=source_of(document, rule.section),
+                )
+        return None
+
+
+def floor(hits: Iterable[RuleHit]) -> TriageDecision:
+    """The strictest of the rules, with all of them and their sources shown."""
+    hits = tuple(hits)
+    urgency = strictest(*(hit.urgency for hit in hits))
+    frames = dict.fromkeys(hit.time_frame for hit in hits if hit.urgency == urgency)
+    sources = dict.fromkeys(hit.source for hit in hits)
+    return TriageDecision(urgency=urgency, floor=urgency, time_frame="; ".join(frames) or NO_FRAME, rules=hits, sources=tuple(sources))
+
+
+def source_of(document: Document, section: str) -> Source:
+    return Source(
+        organisation=document.organisation,
+        title=document.title,
+        year=document.year,
+        section=section,
+        url=document.url,
+        jurisdiction=document.jurisdiction,
+    )
+
+
+def _because(when: When, findings: Sequence[Finding], who: Demographics) -> tuple[str, ...] | None:
+    """The words and values that make this alternative true, or None."""
+    known = {f.finding_id: f for f in findings if f.presence != "absent"}
+    if any(name in known for name in when.none) or any(name not in known for name in when.all):
+        return None
+    some = [name for name in when.any if name in known]
+    if when.any and len(some) < when.count:
+        return None
+    measured: list[str] = []
+    for measure in when.measures:
+        value = _measured(measure, findings, who)
+        if value is None:
+            return None
+        measured.append(value)
+    reasons = [known[name].quote or known[name].name for name in (*when.all, *some)]
+    return tuple(dict.fromkeys((*reasons, *measured)))
+
+
+def _measured(measure: Measure, findings: Sequence[Finding], who: Demographics) -> str | None:
+    """The value that meets the bounds, in words; for measures of both eyes any eye will do."""
+    if measure.measure == "age":
+        values = [(who.age, f"age {who.age:g}")] if who.age is not None else []
+    else:
+        values = [(f.value, f.quote or f"{f.name} {f.value:g}") for f in findings if f.finding_id == measure.measure and f.value is not None]
+    for value, words in values:
+        if (measure.at_least is None or value >= measure.at_least) and (measure.below is None or value < measure.below):
+            return words
+    return None

@@ -1,0 +1,61 @@
+"""From a retina to a photograph: illumination, media opacity, blur, sensor noise, tint, and the round aperture on black."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+from tools.renderer.fundus import Picture
+from tools.renderer.geometry import Layout, blurred, smooth_noise, step
+from tools.renderer.scene import Camera
+
+
+def photograph(picture: Picture, camera: Camera, where: Layout, rng: np.random.Generator) -> Image.Image:
+    """8-bit RGB. Changes `picture` in place."""
+    size, scale = (where.width, where.height), where.width / 1600
+    x, y = where.grid()
+    across = np.hypot(x - where.cx, y - where.cy) / where.radius
+    direction = rng.uniform(0, 2 * np.pi)
+    slope = ((x - where.cx) * np.cos(direction) + (y - where.cy) * np.sin(direction)) / where.radius
+    light = 1.06 - 0.30 * across**2.4 - camera.shade * (0.5 + 0.5 * slope) * across
+    light = light * (1 + 0.03 * smooth_noise(rng, size, where.radius * 0.9))
+    picture *= light[..., None]
+    # A little stray light from the cornea towards the rim, as every camera has.
+    rim = np.exp(-(((across - 1.0) / 0.07) ** 2)) * rng.uniform(0.02, 0.07)
+    picture += rim[..., None] * np.array([0.9, 0.75, 0.6], np.float32)
+    blur = camera.blur * scale
+    if camera.haze:
+        _haze(picture, camera.haze, where, rng)
+        blur = float(np.hypot(blur, 9 * scale * camera.haze))
+    for channel in range(3):
+        # Longitudinal chromatic aberration: red is focused deepest and comes out softest.
+        picture[..., channel] = blurred(picture[..., channel], blur * (1.25 if channel == 0 else 1.0))
+    picture *= np.array(camera.tint, np.float32) * np.float32(camera.exposure)
+    _shoulder(picture)
+    aperture = step(across, 1 + 1.6 / where.radius, 1 - 2.4 / where.radius)
+    picture *= aperture[..., None]
+    picture += (1 - aperture)[..., None] * np.array([0.012, 0.009, 0.009], np.float32)
+    if camera.noise:
+        coarse = smooth_noise(rng, size, 2.2 * max(scale, 0.5))
+        strength = camera.noise * (0.25 + 0.75 * aperture)
+        for channel, weight in enumerate((0.7, 0.8, 1.2)):
+            fine = rng.standard_normal(across.shape, dtype=np.float32)
+            picture[..., channel] += strength * np.float32(weight) * (0.55 * fine + 0.45 * coarse)
+    return Image.fromarray((np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8))
+
+
+def _shoulder(picture: Picture) -> None:
+    """Rolls bright values off towards 1 instead of clipping them, as film curves do."""
+    knee = np.float32(0.78)
+    over = picture > knee
+    room = 1 - knee
+    picture[over] = knee + room * (1 - np.exp(-(picture[over] - knee) / room))
+
+
+def _haze(picture: Picture, haze: float, where: Layout, rng: np.random.Generator) -> None:
+    """Cloudy media: contrast goes, a milky veil comes, uneven as cataracts are."""
+    uneven = np.clip(1 + 0.22 * smooth_noise(rng, (where.width, where.height), where.radius * 0.8), 0.4, 1.5)
+    veil = np.clip(haze * uneven, 0, 0.97)[..., None]
+    mean = picture[::8, ::8].mean(axis=(0, 1))
+    milk = 0.55 * mean + 0.45 * np.array([0.74, 0.62, 0.44], np.float32)
+    picture += veil * (milk - picture)

@@ -1,0 +1,109 @@
+"""The healthy background and the optic disc: colour, choroidal texture, macular pigment, nerve fibres, vessels laid over them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tools.renderer import vessels as tree
+from tools.renderer.geometry import Layout, Plane, blurred, fractal, smooth_noise, step
+from tools.renderer.scene import Scene
+
+Picture = NDArray[np.float32]
+BLOND = np.array([0.86, 0.47, 0.22], np.float32)
+DARK = np.array([0.60, 0.28, 0.10], np.float32)
+# How strongly each channel is absorbed: haemoglobin stops green and blue, lets red pass.
+VEIN = np.array([0.42, 0.95, 0.80], np.float32)
+ARTERY = np.array([0.16, 0.72, 0.66], np.float32)
+
+
+def background(scene: Scene, where: Layout, rng: np.random.Generator) -> Picture:
+    """Retina and choroid without disc and vessels; linear-ish RGB 0 to 1, height x width x 3."""
+    size = (where.width, where.height)
+    base = BLOND * (1 - scene.pigment) + DARK * scene.pigment
+    cloud = fractal(rng, size, where.dd * 1.8, 4)
+    mottle = fractal(rng, size, where.dd * 0.16, 3, 0.8)
+    grain = smooth_noise(rng, size, max(2.0, where.dd * 0.018))
+    # Choroidal vessels: the bright ridges where two noises cross zero.
+    warp = fractal(rng, size, where.dd * 0.55, 2)
+    ridges = np.exp(-((smooth_noise(rng, size, where.dd * 0.30) + 0.5 * warp) ** 2) * 5)
+    light = 1 + 0.050 * cloud + 0.020 * mottle + 0.012 * grain
+    picture = light[..., None] * base
+    periphery = step(where.distance(where.fovea), 0.8, 3.0)
+    choroid = scene.tessellation * periphery * (ridges - 0.45)
+    picture *= 1 + choroid[..., None] * np.array([0.14, 0.20, 0.22], np.float32)
+    _macula(picture, where, rng)
+    _nerve_fibres(picture, where, rng)
+    return picture
+
+
+def _macula(picture: Picture, where: Layout, rng: np.random.Generator) -> None:
+    distance = where.distance(where.fovea) * (1 + 0.06 * smooth_noise(rng, (where.width, where.height), where.dd))
+    wide, core = np.exp(-((distance / 1.15) ** 2)), np.exp(-((distance / 0.30) ** 2))
+    pigment = 0.20 * wide + 0.30 * core
+    picture *= 1 - pigment[..., None] * np.array([0.55, 1.0, 1.05], np.float32)
+    glint = np.exp(-((distance / 0.035) ** 2)) * 0.10
+    picture += glint[..., None] * np.array([1.0, 0.85, 0.6], np.float32)
+
+
+def _nerve_fibres(picture: Picture, where: Layout, rng: np.random.Generator) -> None:
+    """Faint arcuate striae, brightest above and below the disc."""
+    x, y = where.grid()
+    t, v = where.nasal * (where.disc[0] - x) / where.dd, (where.disc[1] - y) / where.dd
+    away = np.hypot(t, v)
+    curve = np.where(t > 0.1, v / np.sqrt(np.maximum(t, 0.1)), 3 + np.arctan2(v, t - 0.1))
+    streak = np.sin(curve * 46 + 3 * smooth_noise(rng, (where.width, where.height), where.dd * 0.5))
+    strength = 0.022 * np.exp(-((away - 1.0) ** 2) / 1.1) * (0.3 + np.abs(np.sin(np.arctan2(v, t))))
+    picture *= (1 + strength * streak + 0.7 * strength)[..., None]
+
+
+def add_disc(picture: Picture, scene: Scene, where: Layout, rng: np.random.Generator) -> None:
+    """Draws the disc in place: rim, cup, margins; a swollen disc loses its cup and its edge."""
+    disc, size = scene.disc, (where.width, where.height)
+    x, y = where.grid()
+    t, v = where.nasal * (where.disc[0] - x) / where.dd, (where.disc[1] - y) / where.dd
+    angle = np.arctan2(v, t)
+    wobble = sum(rng.normal(0, 0.012) * np.cos(k * angle + rng.uniform(0, 6.28)) for k in range(2, 6))
+    # Vertical ovals are usual: 0.94 wide to 1.06 high.
+    r = np.hypot(t / 0.94, v / 1.06) * 2 / (1 + 0.24 * disc.swelling) + wobble
+    edge = 0.07 + 0.40 * disc.swelling
+    inside = step(r, 1 + edge * 0.6, 1 - edge)
+    halo = np.exp(-np.maximum(r - 1, 0) ** 2 / (0.02 + 0.30 * disc.swelling))
+    rim = np.array([0.95, 0.64, 0.36], np.float32)
+    rim = rim * (1 - disc.pallor) + np.array([0.97, 0.87, 0.70], np.float32) * disc.pallor
+    rim = rim * (1 - 0.55 * disc.hyperaemia) + np.array([0.86, 0.40, 0.22], np.float32) * (0.55 * disc.hyperaemia)
+    cup = np.array([1.0, 0.86, 0.62], np.float32)
+    lightness = float(picture[::8, ::8, 0].mean()) / 0.72
+    texture = 1 + 0.030 * fractal(rng, size, where.dd * 0.10, 3)
+    radial = np.sin(angle * 40 + 4 * smooth_noise(rng, size, where.dd * 0.3))
+    texture = texture + (0.012 + 0.05 * disc.swelling) * radial * step(r, 0.3, 0.9)
+    # The temporal rim is thinner and paler, the nasal one full of fibres and vessels.
+    paler = (0.10 * step(t.astype(np.float32), -0.2, 0.45))[..., None] * np.array([0.15, 0.9, 0.9], np.float32)
+    colour = (rim * (1 + paler)) * texture[..., None]
+    depth = disc.cup_to_disc_ratio * (1 - disc.swelling)
+    if depth > 0.05:
+        cr = np.hypot((t - 0.03) / 0.94, (v + 0.01) / 1.0) * 2 / depth
+        hollow = 0.85 * step(cr, 1.25, 0.55)
+        colour = colour * (1 - hollow[..., None]) + cup * hollow[..., None]
+    # a thin scleral crescent, mostly temporal
+    ring = np.exp(-(((r - 1.06) / 0.05) ** 2)) * (0.10 + 0.16 * step(t.astype(np.float32), -0.1, 0.5)) * (1 - disc.swelling)
+    picture += ring[..., None] * np.array([0.30, 0.28, 0.18], np.float32)
+    veil = 0.30 * disc.swelling * halo * (1 - inside)
+    grey = np.array([0.90, 0.62, 0.40], np.float32) * lightness
+    picture += veil[..., None] * (grey - picture)
+    blend = inside[..., None] * (0.94 - 0.14 * disc.swelling)
+    picture += blend * (colour * lightness**0.5 - picture)
+
+
+def add_vessels(picture: Picture, grown: list[tree.Vessel], scene: Scene, where: Layout) -> None:
+    """Absorbs light where blood is, then lays the central light reflex on the wide vessels."""
+    hidden = np.float32(1)
+    if scene.disc.swelling:
+        # Swollen fibres bury the vessels at the margin of the disc, here and there.
+        r = where.distance(where.disc) * 2
+        hidden = 1 - 0.62 * scene.disc.swelling * np.exp(-(((r - 1.15) / 0.38) ** 2))
+    for kind, absorbs, shine in (("vein", VEIN, 0.05), ("artery", ARTERY, 0.13)):
+        blood, reflex = tree.draw(grown, where, "vein" if kind == "vein" else "artery")
+        shadow = 0.22 * blurred(blood, 0.02 * where.dd)
+        picture *= np.exp(-((blood + shadow) * hidden)[..., None] * absorbs)
+        picture += (reflex * hidden * shine)[..., None] * np.array([1.0, 0.62, 0.38], np.float32)

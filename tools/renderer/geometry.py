@@ -1,0 +1,131 @@
+"""Where things lie on a rendered retina, in pixels, and smooth deterministic noise to draw them with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from tools.renderer.scene import Scene
+
+Plane = NDArray[np.float32]
+Points = NDArray[np.float64]
+
+# A 45 degree camera shows about 7.5 disc diameters; the fovea lies 2.5 disc diameters temporal of the disc and a little below.
+FIELD_DIAMETER_DD = 7.6
+FOVEA_TEMPORAL_DD = 2.5
+FOVEA_BELOW_DD = 0.28
+# The aperture is a little taller than the sensor, as on most cameras: its upper and lower rim are cut off.
+FIELD_TO_HEIGHT = 1.06
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """All in pixels of the picture. `nasal` is +1 when the nose is to the right of the picture (a right eye), otherwise -1."""
+
+    width: int
+    height: int
+    cx: float
+    cy: float
+    radius: float
+    dd: float
+    disc: tuple[float, float]
+    fovea: tuple[float, float]
+    nasal: int
+
+    def place(self, temporal: float, up: float) -> tuple[float, float]:
+        """From the disc centre, `temporal` and `up` in DD, to picture x, y."""
+        return self.disc[0] - self.nasal * temporal * self.dd, self.disc[1] - up * self.dd
+
+    def places(self, points: Points) -> Points:
+        """As `place`, for an array of (temporal, up) rows."""
+        return np.stack([self.disc[0] - self.nasal * points[:, 0] * self.dd, self.disc[1] - points[:, 1] * self.dd], axis=1)
+
+    def grid(self) -> tuple[Plane, Plane]:
+        """Picture x as a row and y as a column, to broadcast."""
+        return np.arange(self.width, dtype=np.float32)[None, :], np.arange(self.height, dtype=np.float32)[:, None]
+
+    def distance(self, centre: tuple[float, float], stretch: float = 1.0) -> Plane:
+        """Distance of every pixel from `centre` in DD; `stretch` above 1 makes the contours taller than wide."""
+        x, y = self.grid()
+        return np.hypot((x - centre[0]) / self.dd, (y - centre[1]) / (self.dd * stretch)).astype(np.float32)
+
+    def visible(self, x: float, y: float, margin: float = 0.95) -> bool:
+        inside = (x - self.cx) ** 2 + (y - self.cy) ** 2 <= (self.radius * margin) ** 2
+        edge = 0.02 * self.height
+        return inside and edge <= x < self.width - edge and edge <= y < self.height - edge
+
+
+def layout(scene: Scene, rng: np.random.Generator) -> Layout:
+    """Positions for a scene, with the small differences between one eye and the next."""
+    width, height = scene.width, scene.height
+    radius = height * FIELD_TO_HEIGHT / 2
+    dd = 2 * radius / FIELD_DIAMETER_DD * rng.uniform(0.95, 1.05)
+    nasal = 1 if scene.laterality == "right" else -1
+    cx, cy = width / 2 + rng.normal(0, 0.004) * width, height / 2 + rng.normal(0, 0.004) * height
+    temporal, below = FOVEA_TEMPORAL_DD * rng.uniform(0.97, 1.04), FOVEA_BELOW_DD * rng.uniform(0.5, 1.3)
+    drift = rng.normal(0, 0.10, 2)
+    if scene.centred_on == "macula":
+        fovea = (cx + (drift[0] - nasal * 0.15) * dd, cy + drift[1] * dd)
+        disc = (fovea[0] + nasal * temporal * dd, fovea[1] - below * dd)
+    else:
+        disc = (cx + drift[0] * dd, cy + drift[1] * dd)
+        fovea = (disc[0] - nasal * temporal * dd, disc[1] + below * dd)
+    return Layout(width, height, cx, cy, radius, dd, disc, fovea, nasal)
+
+
+def smooth_noise(rng: np.random.Generator, size: tuple[int, int], cell: float) -> Plane:
+    """Noise of mean 0 and deviation about 1 over (width, height) pixels, with features about `cell` pixels across."""
+    across, down = max(2, round(size[0] / cell) + 1), max(2, round(size[1] / cell) + 1)
+    grid = rng.standard_normal((down, across)).astype(np.float32)
+    stretched = Image.fromarray(grid).resize(size, Image.Resampling.BICUBIC)
+    plane = np.asarray(stretched, dtype=np.float32)
+    return plane / np.float32(plane.std() + 1e-6)
+
+
+def fractal(rng: np.random.Generator, size: tuple[int, int], cell: float, octaves: int, fade: float = 0.6) -> Plane:
+    """Octaves of `smooth_noise`, each half as large and `fade` as strong as the one before; deviation about 1."""
+    total = np.zeros((size[1], size[0]), np.float32)
+    weight, power = 1.0, 0.0
+    for octave in range(octaves):
+        total += np.float32(weight) * smooth_noise(rng, size, cell / 2**octave)
+        power += weight**2
+        weight *= fade
+    return total / np.float32(np.sqrt(power))
+
+
+def step(plane: Plane, low: float, high: float) -> Plane:
+    """0 below `low`, 1 above `high`, smooth between; descending when `low` > `high`."""
+    t = np.clip((plane - low) / (high - low), 0, 1)
+    return (t * t * (3 - 2 * t)).astype(np.float32)
+
+
+def blurred(plane: Plane, sigma: float) -> Plane:
+    """Gaussian blur of one plane; wide blurs run on a smaller copy."""
+    if sigma < 0.3:
+        return plane
+    factor = max(1, int(sigma // 4))
+    picture = Image.fromarray(plane)
+    if factor == 1:
+        return _gaussian(plane, sigma)
+    small = picture.resize((max(2, picture.width // factor), max(2, picture.height // factor)), Image.Resampling.BOX)
+    soft = _gaussian(np.asarray(small, dtype=np.float32), sigma / factor)
+    return np.asarray(Image.fromarray(soft).resize(picture.size, Image.Resampling.BICUBIC), dtype=np.float32)
+
+
+def _gaussian(plane: Plane, sigma: float) -> Plane:
+    reach = max(1, int(3 * sigma + 0.5))
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2).astype(np.float32)
+    kernel /= kernel.sum()
+    for axis in (0, 1):
+        pad = [(0, 0), (0, 0)]
+        pad[axis] = (reach, reach)
+        padded = np.pad(plane, pad, mode="edge")
+        n = plane.shape[axis]
+        total = np.zeros_like(plane)
+        for i, weight in enumerate(kernel):
+            total += weight * (padded[i : i + n] if axis == 0 else padded[:, i : i + n])
+        plane = total
+    return plane
