@@ -34,7 +34,7 @@ def build(settings: Settings | None = None, reasoner: ReasonerKind = "atlas", *,
     embedder = SentenceEmbedder(settings.knowledge.embedding_model)
     directory = index.ensure(settings.knowledge.directory or settings.data_directory / "index", embedder)
     library = index.load_library(directory)
-    reader = NarrativeReader(library)
+    reader = NarrativeReader(library, index.load_patterns(directory))
     retriever = IndexRetriever(directory, embedder)
     images = _images(settings)
     thinker, initial = _reasoner(reasoner, settings, library, reader, retriever, images)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from agent.domain import Outcome, UncertaintyReport
+from agent.domain import Outcome
 from agent.settings import Abstention
 from agent.state import CaseState
 
@@ -43,7 +43,7 @@ def _doubts(state: CaseState, limits: Abstention) -> list[str]:
         doubts.append(f"the model's answer could not be taken as it stands: {assessment.parse_problem}")
     if first.probability < limits.min_probability:
         doubts.append(f"the most likely diagnosis, {first.name}, has probability {first.probability:.0%}, below {limits.min_probability:.0%}")
-    ceiling = _ceiling(state, u, limits)
+    ceiling = _ceiling(state, limits)
     if ceiling is not None and u.entropy > ceiling:
         doubts.append(f"uncertainty {u.entropy:.2f} nats stays above {ceiling:.2f} after {u.rounds} rounds of deliberation")
     if u.rounds and u.uncertain and doubts:
@@ -51,7 +51,7 @@ def _doubts(state: CaseState, limits: Abstention) -> list[str]:
     return doubts
 
 
-def _ceiling(state: CaseState, u: UncertaintyReport, limits: Abstention) -> float | None:
+def _ceiling(state: CaseState, limits: Abstention) -> float | None:
     profile = state["reasoner"].profile
     return limits.max_entropy.get(profile, DEFAULT_MAX_ENTROPY.get(profile))
 

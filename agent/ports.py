@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
+from pydantic import Field
+
 from agent.domain import (
     Answer,
     AnswerOption,
@@ -43,7 +45,7 @@ class Measurement(Value):
     lower: Nats
     upper: Nats
     method: str
-    spans: dict[str, Nats] = {}
+    spans: dict[str, Nats] = Field(default_factory=dict)
 
 
 class Assessment(Value):

@@ -12,6 +12,9 @@ from agent.uncertainty import effective_threshold, updated_threshold
 
 _SCHEMA = "CREATE TABLE IF NOT EXISTS threshold (profile TEXT PRIMARY KEY, average REAL NOT NULL, seen INTEGER NOT NULL)"
 
+_UPSERT = """INSERT INTO threshold VALUES (?, ?, ?)
+ON CONFLICT (profile) DO UPDATE SET average = excluded.average, seen = excluded.seen"""
+
 
 class ThresholdStore:
     """`path` None keeps the average in memory. Safe for threads; processes are serialised by SQLite."""
@@ -37,7 +40,7 @@ class ThresholdStore:
                 row = self._connection.execute("SELECT average, seen FROM threshold WHERE profile = ?", (profile,)).fetchone()
                 average, seen = row if row else (initial, 0)
                 self._connection.execute(
-                    "INSERT INTO threshold VALUES (?, ?, ?) ON CONFLICT (profile) DO UPDATE SET average = excluded.average, seen = excluded.seen",
+                    _UPSERT,
                     (profile, updated_threshold(average, entropy, self._dial.momentum), seen + 1),
                 )
                 self._connection.execute("COMMIT")

@@ -34,6 +34,13 @@ _FAMILY = (
     "parents", "sibling", "siblings", "maternal", "paternal", "his son", "her son", "his daughter", "her daughter", "fh", "fhx", "wife",
     "husband", "his brother", "relative", "relatives",
 )  # fmt: skip
+_REPORTER = re.compile(
+    r"\b(?:mother|father|parents?|wife|husband|sister|brother|grandmother|grandfather)"
+    r"(?: (?!has\b|had\b|have\b|with\b|was\b|is\b|who\b)\S+){0,8}?"
+    r" (?:notic\w+|noted|notes|report\w*|says?|said|stat\w+|describ\w+|observ\w+|saw|think\w*|worr\w+|concerned|brought|feels?)\b"
+    r"|\bby (?:(?:his|her|the|their) )?(?:mother|father|parents?|wife|husband)\b"
+)
+"""Relatives who tell of the patient: their words are about the patient, not about the family."""
 _PAST = ("history of", "past medical history", "past ocular history", "known", "previous", "previously", "pmh", "poh", "prior", "years ago")
 _SCOPE_END = frozenset("but however although though except apart aside whereas yet while which who presents presented complains".split())
 _VERBS = frozenset("is was are were has had shows showed reveals revealed demonstrates demonstrated reports reported notes noted".split())
@@ -41,6 +48,10 @@ _SIDES: tuple[tuple[Laterality, frozenset[str]], ...] = (
     ("both", frozenset(("both", "bilateral", "bilaterally", "ou", "binocular"))),
     ("right", frozenset(("right", "od", "re", "r"))),
     ("left", frozenset(("left", "os", "le", "l"))),
+)
+_ORGANS = frozenset(
+    "chest abdominal abdomen joint joints back leg legs arm arms neck jaw knee knees shoulder shoulders stomach ear tooth teeth dental pelvic "
+    "throat muscle muscles hip limb limbs".split()
 )
 _ABBREVIATION = re.compile(r"(?:\b(?:dr|mr|mrs|ms|vs|approx|e\.g|i\.e|no|st|ca)|\b[A-Za-z]|\d)$", re.IGNORECASE)
 _HEADING = re.compile(r"^\s*(?:[-*•]\s*)?\**([A-Z][A-Za-z /]{2,40}?)\**\s*:\**", re.MULTILINE)
@@ -95,8 +106,9 @@ def _sentence(line: re.Match[str], begin: int, end: int, heading: str) -> Iterat
         yield Sentence(line.start() + begin + lead, text.strip(), heading, tokens(text.strip()))
 
 
-def context(sentence: Sentence, first: int, last: int) -> Context:
-    """The context of tokens `first` to `last` (inclusive) of the sentence."""
+def context(sentence: Sentence, first: int, last: int, negative: bool = False) -> Context:
+    """The context of tokens `first` to `last` (inclusive) of the sentence. `negative`: those tokens hold a negation of their own that
+    belongs to the finding ("no pain" for painless)."""
     words = [t.word for t in sentence.tokens]
     before = _clause_before(words, first)
     after = _clause_after(words, last)
@@ -104,18 +116,24 @@ def context(sentence: Sentence, first: int, last: int) -> Context:
     lead = " ".join(before)
     trail = " ".join(after[:4])
     negated = _has(lead, _NEGATED_BEFORE) and not _has(f"{lead} {inside}", _PSEUDO)
-    negated = negated or _has(inside, ("no", "not", "without")) and not _has(inside, _PSEUDO)
+    negated = negated or (not negative and _has(inside, ("no", "not", "without")) and not _has(inside, _PSEUDO))
     negated = negated or (_has(trail, _NEGATED_AFTER) and not _has(" ".join(after), ("but",)))
     possible = (
         _has(" ".join(before[-6:]), _POSSIBLE) or "?" in before[-2:] or _has(" ".join(after[:3]), ("suspected", "possible", "likely", "?"))
     )
-    family_words = f"{' '.join(words[: first + 1])} {' '.join(after[:3])}"
+    family_words = _REPORTER.sub(" ", f"{' '.join(words[: first + 1])} {' '.join(after[:3])}")
     return Context(
         presence="absent" if negated else "possible" if possible else "present",
         family="family" in sentence.heading or _has(family_words, _FAMILY),
-        past="history" in sentence.heading and "present" not in sentence.heading or _has(" ".join(before[-8:]), _PAST),
+        past=("history" in sentence.heading and "present" not in sentence.heading) or _has(" ".join(before[-8:]), _PAST),
         laterality=side(words, first, last),
     )
+
+
+def elsewhere(sentence: Sentence, position: int) -> bool:
+    """Whether a lone word speaks of another part of the body ("chest pain", "pain in the knee")."""
+    words = [t.word for t in sentence.tokens]
+    return not _ORGANS.isdisjoint(words[max(0, position - 1) : position]) or not _ORGANS.isdisjoint(words[position + 1 : position + 4])
 
 
 def side(words: Sequence[str], first: int, last: int) -> Laterality:
@@ -127,7 +145,7 @@ def side(words: Sequence[str], first: int, last: int) -> Laterality:
     best: tuple[int, Laterality] | None = None
     for i, word in enumerate(words):
         for name, forms in _SIDES:
-            if word in forms and not (word in ("r", "l", "re", "le") and len(words) > i + 1 and words[i + 1] == "."):
+            if word in forms:
                 distance = 0 if first <= i <= last else min(abs(i - first), abs(i - last))
                 if best is None or distance < best[0]:
                     best = (distance, name)

@@ -1,12 +1,13 @@
 """Builds the knowledge index: once, by one writer, into a directory named after its content, then renamed into place.
 
-A directory holds `library.json` (the checked knowledge, fast to load), `statements.sqlite` (FTS5 for BM25, and the ranked statements of
+A directory holds `library.json` (the checked knowledge) and `patterns.json` (its compiled phrases), both fast to load, `statements.sqlite` (FTS5 for BM25, and the ranked statements of
 every condition, which need no model to read) and `chroma/` (dense vectors of statements and findings). Readers never write.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import sqlite3
@@ -24,6 +25,8 @@ from agent.errors import KnowledgeError
 from knowledge import library as library_files
 from knowledge.embedding import Embedder
 from knowledge.library import Library
+from knowledge.matching import Pattern
+from knowledge.reading import patterns_of
 from knowledge.redflags import source_of
 from knowledge.schema import Condition, Statement
 
@@ -68,6 +71,15 @@ def load_library(target: Path) -> Library:
         raise KnowledgeError(f"{path} is damaged ({type(error).__name__}): delete {target} and run `fovea knowledge build`") from error
 
 
+def load_patterns(target: Path) -> list[Pattern]:
+    """The library's phrases, compiled when the index was built."""
+    path = target / "patterns.json"
+    try:
+        return [Pattern(name, tuple(stems), literal) for name, stems, literal in json.loads(path.read_bytes())]
+    except (OSError, ValueError, TypeError) as error:
+        raise KnowledgeError(f"{path} is damaged ({type(error).__name__}): delete {target} and run `fovea knowledge build`") from error
+
+
 def evidence_of(library: Library, statement: Statement) -> Evidence:
     """The statement as evidence, with its content key and source; the score is filled in by a search."""
     return Evidence(
@@ -95,6 +107,7 @@ def _build(directory: Path, target: Path, embedder: Embedder, root: Path) -> Non
     scratch = Path(tempfile.mkdtemp(prefix="building-", dir=directory))
     try:
         (scratch / "library.json").write_bytes(library.model_dump_json().encode())
+        (scratch / "patterns.json").write_text(json.dumps(patterns_of(library)))
         passages = [evidence_of(library, statement) for statement in library.statements]
         keys = [p.key for p in passages]
         if len(set(keys)) != len(keys):
@@ -122,7 +135,7 @@ def _write_dense(path: Path, library: Library, passages: Sequence[Evidence], vec
     findings = client.create_collection(CHROMA_FINDINGS, embedding_function=None, metadata={"hnsw:space": "cosine"})
     rows = [f"{n}" for n in range(len(ids))]
     findings.add(ids=rows, embeddings=embedder.embed(texts), metadatas=[{"finding": i} for i in ids], documents=texts)  # type: ignore[arg-type]
-    client.close()
+    client.close()  # type: ignore[attr-defined]
 
 
 def _write_lexical(path: Path, library: Library, passages: Sequence[Evidence], ranks: dict[str, list[str]]) -> None:

@@ -22,6 +22,16 @@ NAMES_PREFIX = "names_"
 T = TypeVar("T")
 
 
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """YAML in which only true and false are booleans: ON is optic neuritis, NO is a word."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if not (tag.endswith(":bool") and first not in "tTfF")]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
 class Guidelines(Entry):
     documents: tuple[Document, ...] = ()
     statements: tuple[Statement, ...] = ()
@@ -132,9 +142,8 @@ def _entries(path: Path, kind: type[T]) -> list[T]:
 
 
 def _parsed(path: Path, kind: type[T]) -> T:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
     except yaml.YAMLError as error:
         raise KnowledgeError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
     try:

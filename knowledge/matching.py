@@ -6,41 +6,53 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from knowledge.text import Token, content, offered, required, tokens
 
 SLACK = 3
 """Other words that may stand between the words of a phrase."""
+_NEGATIONS = frozenset(("no", "not", "without", "never", "non", "nor"))
 _BREAKS = frozenset((".", ";", ":", "but", "however", "although"))
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """Phrase of `name` found at tokens `first` to `last` (inclusive)."""
+    """Phrase of `name` found at tokens `first` to `last` (inclusive). `negative`: the phrase itself says no ("no pain")."""
 
     name: str
     first: int
     last: int
     size: int
+    negative: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Pattern:
+class Pattern(NamedTuple):
+    """A phrase as it is matched: the stems it requires, and whether they must stand word for word in order."""
+
     name: str
     stems: tuple[str, ...]
     literal: bool
 
+    @property
+    def negative(self) -> bool:
+        return not _NEGATIONS.isdisjoint(self.stems)
+
+
+def patterns(phrases: Iterable[tuple[str, str]]) -> list[Pattern]:
+    """Phrases by name, compiled. A phrase in double quotes must stand word for word; others match canonically in any order."""
+    return sorted({_pattern(name, phrase) for name, phrase in phrases})
+
 
 class PhraseIndex:
-    """Phrases by name. A phrase in double quotes must stand word for word in order; others match canonically in any order."""
+    """Finds any of thousands of patterns in a sentence by their rarest word."""
 
-    def __init__(self, phrases: Iterable[tuple[str, str]]) -> None:
-        patterns = list({_pattern(name, phrase) for name, phrase in phrases})
-        frequency = Counter(s for p in patterns for s in set(p.stems))
-        self._by_key: dict[str, list[_Pattern]] = defaultdict(list)
-        for pattern in sorted(patterns, key=lambda p: (p.name, p.stems, p.literal)):
-            if pattern.stems:
-                self._by_key[min(pattern.stems, key=lambda s: (frequency[s], s))].append(pattern)
+    def __init__(self, compiled: Iterable[Pattern]) -> None:
+        kept = [pattern for pattern in compiled if pattern.stems]
+        frequency = Counter(s for p in kept for s in set(p.stems))
+        self._by_key: dict[str, list[Pattern]] = defaultdict(list)
+        for pattern in kept:
+            self._by_key[min(pattern.stems, key=lambda s: (frequency[s], s))].append(pattern)
 
     def find(self, words: Sequence[Token]) -> Iterator[Hit]:
         """Every hit in a sentence, the tightest window of each pattern at each place of its rarest word."""
@@ -56,23 +68,23 @@ class PhraseIndex:
                         yield hit
 
 
-def _pattern(name: str, phrase: str) -> _Pattern:
+def _pattern(name: str, phrase: str) -> Pattern:
     quoted = re.fullmatch(r'\s*"(.+)"\s*', phrase)
     if quoted:
-        return _Pattern(name, tuple(required(t) for t in tokens(quoted.group(1))), literal=True)
-    return _Pattern(name, content(phrase), literal=False)
+        return Pattern(name, tuple(required(t) for t in tokens(quoted.group(1))), literal=True)
+    return Pattern(name, content(phrase), literal=False)
 
 
-def _literal(pattern: _Pattern, words: Sequence[Token], anchor: int, stem: str) -> Hit | None:
+def _literal(pattern: Pattern, words: Sequence[Token], anchor: int, stem: str) -> Hit | None:
     start = anchor - pattern.stems.index(stem)
     found = words[max(start, 0) : start + len(pattern.stems)]
     if start < 0 or len(found) < len(pattern.stems):
         return None
     same = all(wanted in offered(token) for wanted, token in zip(pattern.stems, found, strict=True))
-    return Hit(pattern.name, start, start + len(pattern.stems) - 1, len(pattern.stems)) if same else None
+    return Hit(pattern.name, start, start + len(pattern.stems) - 1, len(pattern.stems), pattern.negative) if same else None
 
 
-def _window(pattern: _Pattern, words: Sequence[Token], places: dict[str, list[int]], anchor: int) -> Hit | None:
+def _window(pattern: Pattern, words: Sequence[Token], places: dict[str, list[int]], anchor: int) -> Hit | None:
     need = Counter(pattern.stems)
     chosen = [anchor]
     for stem, count in need.items():
@@ -88,4 +100,4 @@ def _window(pattern: _Pattern, words: Sequence[Token], places: dict[str, list[in
     others = sum(1 for t in between if t.word[0].isalnum()) - len(set(chosen))
     if others > SLACK or any(t.word in _BREAKS for t in between):
         return None
-    return Hit(pattern.name, first, last, len(pattern.stems))
+    return Hit(pattern.name, first, last, len(pattern.stems), pattern.negative)

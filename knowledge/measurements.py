@@ -39,7 +39,7 @@ _IOP_VALUE = re.compile(
     rf"(?:{_SIDE}\W{{0,3}}(?:eye\W{{0,2}})?(?:(?:was|is|of|at)\s+)?)?{_N}\s*(?:mm\s*\[?hg\]?)?(?:\W{{0,3}}(?:in the\s+)?{_SIDE})?", re.I
 )
 _SNELLEN = re.compile(r"(?<![\d/])(20|6)\s*/\s*(\d{1,4}(?:\.\d)?)(?:\s*([+-])\s*(\d))?(?![\d/])")
-_LOGMAR = re.compile(rf"\blogmar\s*(?:of|:|=)?\s*(-?\d?\.\d+|\d)|(-?\d?\.\d+)\s*logmar\b", re.I)
+_LOGMAR = re.compile(r"\blogmar\s*(?:of|:|=)?\s*(-?\d?\.\d+|\d)|(-?\d?\.\d+)\s*logmar\b", re.I)
 _LOW_VISION = (
     (re.compile(r"\b(?:no (?:perception of light|light perception)|NLP|NPL)\b"), 3.0),
     (re.compile(r"\b(?:light perception|perception of light|PL|LP)\b(?! (?:intact|present bilaterally))"), 2.7),

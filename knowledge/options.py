@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from agent.domain import Answer, AnswerOption
 from knowledge.library import Library
-from knowledge.matching import PhraseIndex
+from knowledge.matching import PhraseIndex, patterns
 from knowledge.text import STOP, content, tokens
 
 SHARPNESS = 4.0
@@ -23,7 +23,7 @@ class OptionJudge:
 
     def __init__(self, library: Library) -> None:
         self._library = library
-        self._names = PhraseIndex((c.id, name) for c in library.conditions for name in (c.name, *c.synonyms))
+        self._names = PhraseIndex(patterns((c.id, name) for c in library.conditions for name in (c.name, *c.synonyms)))
         self._cards = {c.id: Counter(content(_card(library, c.id))) for c in library.conditions}
         self._rarity = _rarity(self._cards)
 

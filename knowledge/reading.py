@@ -9,13 +9,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from agent.domain import Demographics, Finding, Presence
-from knowledge.context import Sentence, context, sentences
+from knowledge.context import Sentence, context, elsewhere, sentences
 from knowledge.library import NAMES_PREFIX, Library
-from knowledge.matching import Hit, PhraseIndex
+from knowledge.matching import Hit, Pattern, PhraseIndex, patterns
 from knowledge.measurements import Quantity, demographics, quantities
 
 _ORDER: dict[Presence, int] = {"present": 2, "possible": 1, "absent": 0}
 _FAMILY_KINDS = "family_history"
+_SIDES = ("bilateral_involvement", "unilateral_involvement")
+"""Findings that mean something only beside another one: a pressure measured in both eyes involves neither."""
 PAST_WEIGHT = 0.6
 POSSIBLE_WEIGHT = 0.5
 
@@ -33,30 +35,32 @@ class Reading:
 class NarrativeReader:
     """Reads narratives against one library. Building it takes some milliseconds; reading is pure and thread-safe."""
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, library: Library, compiled: Iterable[Pattern] | None = None) -> None:
+        """`compiled`: the library's phrases as `patterns_of` gives them, where they were compiled before."""
         self._library = library
-        self._index = PhraseIndex(_phrases(library))
+        self._index = PhraseIndex(patterns_of(library) if compiled is None else compiled)
 
     def read(self, narrative: str) -> Reading:
         found: list[Finding] = []
         covered: set[int] = set()
         kept = tuple(sentences(narrative))
         for number, sentence in enumerate(kept):
-            before = len(found)
-            for hit in _longest(self._index.find(sentence.tokens)):
-                finding = self._finding(sentence, hit)
-                if finding is not None:
-                    found.append(finding)
-            if len(found) > before:
+            hits = _longest(self._index.find(sentence.tokens))
+            here = [f for hit in hits if (f := self._finding(sentence, hit)) is not None]
+            clinical = any(f.presence != "absent" and f.finding_id not in _SIDES and not f.finding_id.startswith("normal") for f in here)
+            found += here if clinical else [f for f in here if f.finding_id not in _SIDES]
+            if here:
                 covered.add(number)
         found += [f for q in quantities(narrative) for f in self._measured(narrative, q)]
         found += self._course(found)
         return Reading(demographics(narrative), _settled(found), kept, frozenset(covered))
 
     def _finding(self, sentence: Sentence, hit: Hit) -> Finding | None:
-        where = context(sentence, hit.first, hit.last)
+        where = context(sentence, hit.first, hit.last, hit.negative)
         entry = self._library.finding.get(hit.name)
         if where.family and _FAMILY_KINDS not in hit.name:
+            return None
+        if hit.size == 1 and elsewhere(sentence, hit.first):
             return None
         first, last = sentence.tokens[hit.first], sentence.tokens[hit.last]
         weight = 1.0 if where.presence != "possible" else POSSIBLE_WEIGHT
@@ -93,8 +97,13 @@ class NarrativeReader:
         one = len(sides & {"right", "left"}) == 1 and "both" not in sides
         finding_id = "bilateral_involvement" if both else "unilateral_involvement" if one else ""
         entry = self._library.finding.get(finding_id)
-        if entry is not None and not any(f.finding_id in ("bilateral_involvement", "unilateral_involvement") for f in found):
+        if entry is not None and not any(f.finding_id in _SIDES for f in found):
             yield Finding(finding_id=entry.id, name=entry.name, presence="present", source="narrative", weight=0.6)
+
+
+def patterns_of(library: Library) -> list[Pattern]:
+    """Every phrase of the library, compiled: findings under their id, conditions under `names_<id>`."""
+    return patterns(_phrases(library))
 
 
 def _phrases(library: Library) -> Iterator[tuple[str, str]]:

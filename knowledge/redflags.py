@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from agent.domain import Demographics, Finding, RuleHit, Source, TriageDecision, strictest
 from knowledge.library import Library
@@ -19,13 +19,25 @@ class RedFlags:
 
     def evaluate(self, findings: Sequence[Finding], who: Demographics) -> tuple[RuleHit, ...]:
         """Every rule that fires, the most urgent first. Findings that are possible count like present ones: a flag must not be missed."""
-        hits = [hit for rule in self._library.rules if (hit := self._fired(rule, findings, who)) is not None]
+        known = self._known(findings)
+        hits = [hit for rule in self._library.rules if (hit := self._fired(rule, known, findings, who)) is not None]
         order = ("emergency", "urgent", "soon", "routine")
         return tuple(sorted(hits, key=lambda h: (order.index(h.urgency), h.rule_id)))
 
-    def _fired(self, rule: Rule, findings: Sequence[Finding], who: Demographics) -> RuleHit | None:
+    def _known(self, findings: Sequence[Finding]) -> dict[str, Finding]:
+        """What is not absent, by id, with every more general finding it implies: a severe pain is a pain."""
+        known: dict[str, Finding] = {}
+        queue = [(f.finding_id, f) for f in findings if f.presence != "absent"]
+        for finding_id, finding in queue:  # grows while it is walked
+            if finding_id not in known:
+                known[finding_id] = finding
+                entry = self._library.finding.get(finding_id)
+                queue += [(general, finding) for general in entry.implies] if entry else []
+        return known
+
+    def _fired(self, rule: Rule, known: Mapping[str, Finding], findings: Sequence[Finding], who: Demographics) -> RuleHit | None:
         for when in rule.when:
-            because = _because(when, findings, who)
+            because = _because(when, known, findings, who)
             if because is not None:
                 document = self._library.document[rule.document]
                 return RuleHit(
@@ -59,9 +71,8 @@ def source_of(document: Document, section: str) -> Source:
     )
 
 
-def _because(when: When, findings: Sequence[Finding], who: Demographics) -> tuple[str, ...] | None:
+def _because(when: When, known: Mapping[str, Finding], findings: Sequence[Finding], who: Demographics) -> tuple[str, ...] | None:
     """The words and values that make this alternative true, or None."""
-    known = {f.finding_id: f for f in findings if f.presence != "absent"}
     if any(name in known for name in when.none) or any(name not in known for name in when.all):
         return None
     some = [name for name in when.any if name in known]

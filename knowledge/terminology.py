@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from knowledge.library import Library
-from knowledge.matching import PhraseIndex
+from knowledge.matching import PhraseIndex, patterns
 from knowledge.text import tokens
 
 
@@ -12,7 +12,7 @@ class Terminology:
 
     def __init__(self, library: Library) -> None:
         self._library = library
-        self._index = PhraseIndex((c.id, name) for c in library.conditions for name in (c.name, *c.synonyms))
+        self._index = PhraseIndex(patterns((c.id, name) for c in library.conditions for name in (c.name, *c.synonyms)))
 
     def resolve(self, text: str) -> tuple[str, str, str | None] | None:
         """(condition id, name, ICD-10-CM code) of the condition that the words name, the most specific one; None when none is named.

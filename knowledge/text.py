@@ -12,7 +12,10 @@ _TOKEN = re.compile(r"[A-Za-zÀ-ÿ]+|\d+(?:[.,]\d+)*|[^\w\s]")
 _SPELLING = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
-        (r"haem", "hem"), (r"aemi", "emi"), (r"oedem", "edem"), (r"paed", "ped"), (r"leuco", "leuko"), (r"oeso", "eso"),
+        (r"haem", "hem"), (r"aemi", "emi"), (r"oedem", "edem"),
+        (r"oea", "ea"),
+        (r"aenia", "enia"),
+        (r"aesth", "esth"), (r"paed", "ped"), (r"leuco", "leuko"), (r"oeso", "eso"),
         (r"aetio", "etio"), (r"^orthopae", "orthope"), (r"foet", "fet"), (r"(?<=[a-z]{2})our(?=s?$|ed$|ing$)", "or"),
         (r"centre", "center"), (r"fibre", "fiber"), (r"metre", "meter"), (r"(?<=[a-z]{3})is(?=(e|ed|ing|ation)$)", "iz"),
         (r"^grey", "gray"), (r"sulph", "sulf"), (r"diplopi[ac]?$", "diplopia"),
@@ -26,7 +29,7 @@ _SYNONYMS = {
         "decline declining declined deterioration deteriorated deteriorating worsening worsened worse drop dropped poor dim dimming",
         "hemorrhage": "hemorrhage hemorrhages hemorrhagic bleed bleeds bleeding bleedings",
         "edema": "edema edematous swelling swollen swell swells",
-        "disc": "disc discs disk disks papilla",
+        "disc": "disc discs disk disks",
         "pain": "pain pains painful painfully ache aching sore soreness hurts hurting hurt",
         "red": "red redness reddened hyperemia hyperemic injection injected erythema erythematous",
         "sudden": "sudden suddenly abrupt abruptly acute acutely",
@@ -38,6 +41,7 @@ _SYNONYMS = {
         "tearing": "tearing watering epiphora lacrimation watery",
         "eyelid": "eyelid eyelids lid lids palpebral",
         "pupil": "pupil pupils pupillary",
+        "eye": "eye eyes ocular globe eyeball eyeballs od os ou",
         "cornea": "cornea corneal corneas",
         "retina": "retina retinal retinas",
         "macula": "macula macular maculas",
@@ -57,7 +61,7 @@ _SYNONYMS = {
 _WORDLIKE = frozenset("arm cat ran can car cap sad fat pam hat nap map had ped crao pic arn ome ion are all aid red bad".split())
 STOP = frozenset(
     "a an the of in on at to and or with for from by is are was were be been has have had he she his her their it its this that as "
-    "patient eye eyes some".split()
+    "patient some".split()
 )
 """Words a phrase may hold but need not match: they carry no finding of their own."""
 

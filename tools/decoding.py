@@ -96,8 +96,7 @@ def check_size(width: int, height: int, limits: Intake) -> None:
         )
     if min(width, height) < limits.min_image_side:
         raise ImageError(
-            f"the picture has only {width} x {height} pixels; its smaller side needs at least {limits.min_image_side} "
-            "(intake.min_image_side)"
+            f"the picture has only {width} x {height} pixels; its smaller side needs at least {limits.min_image_side} (intake.min_image_side)"
         )
 
 
@@ -110,14 +109,16 @@ def to_eight_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
     [0, 255, 0]
     """
     if values.dtype == np.uint8:
-        return values
+        same: NDArray[np.uint8] = values
+        return same
     scaled = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
     low, high = float(scaled.min()), float(scaled.max())
     if np.issubdtype(values.dtype, np.floating) or low < 0:
         span = high - low
         return ((scaled - low) * (255 / span)).astype(np.uint8) if span > 0 else np.zeros(values.shape, np.uint8)
     bits = next((b for b in (8, 10, 12, 14, 16, 32) if high < 2**b), 32)
-    return (scaled * (255 / (2**bits - 1)) + 0.5).astype(np.uint8)
+    eight: NDArray[np.uint8] = (scaled * (255 / (2**bits - 1)) + 0.5).astype(np.uint8)
+    return eight
 
 
 def _kind(data: bytes) -> tuple[str, Callable[[io.BytesIO], ImageFile]]:

@@ -16,7 +16,8 @@ import pydicom
 from numpy.typing import NDArray
 from PIL import Image
 from pydicom.errors import InvalidDicomError
-from pydicom.pixels import apply_color_lut, pixel_array
+from pydicom.pixels.processing import apply_color_lut
+from pydicom.pixels.utils import pixel_array
 
 from agent.domain import Laterality
 from agent.errors import ImageError
@@ -53,7 +54,9 @@ def decode_dicom(data: bytes, limits: Intake) -> Decoded:
     except MemoryError as error:
         raise ImageError(f"not enough memory to decode {width} x {height} pixels") from error
     except DAMAGE as error:
-        raise ImageError(f"the DICOM pixel data cannot be decoded (transfer syntax {syntax.name}): truncated, or export it uncompressed") from error
+        raise ImageError(
+            f"the DICOM pixel data cannot be decoded (transfer syntax {syntax.name}): truncated, or export it uncompressed"
+        ) from error
     return Decoded(_picture(frame, photometric), "application/dicom", _laterality(dataset))
 
 

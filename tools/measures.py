@@ -39,7 +39,8 @@ class Aperture:
 
     def mask(self, shape: tuple[int, int], scale: float = 1.0) -> Mask:
         y, x = np.ogrid[: shape[0], : shape[1]]
-        return ((x - self.cx) / (self.rx * scale)) ** 2 + ((y - self.cy) / (self.ry * scale)) ** 2 <= 1  # type: ignore[no-any-return]
+        inside: Mask = ((x - self.cx) / (self.rx * scale)) ** 2 + ((y - self.cy) / (self.ry * scale)) ** 2 <= 1
+        return inside
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ def working_copy(pixels: Image.Image) -> Plane:
     if abs(scale - 1) > 0.02:
         size = (max(1, round(small.width * scale)), max(1, round(small.height * scale)))
         small = small.resize(size, Image.Resampling.BILINEAR)
-    return np.asarray(small, dtype=np.float32) / 255
+    return np.asarray(small, dtype=np.float32) / np.float32(255)
 
 
 def smooth(plane: Plane, radius: int) -> Plane:
@@ -97,15 +98,22 @@ def smooth(plane: Plane, radius: int) -> Plane:
     size = 2 * radius + 1
     padded = np.pad(plane, radius, mode="edge")
     if radius <= 2:
-        rows = sum((padded[i : i + plane.shape[0]] for i in range(1, size)), padded[: plane.shape[0]])
-        return sum((rows[:, i : i + plane.shape[1]] for i in range(1, size)), rows[:, : plane.shape[1]]) / np.float32(size * size)
+        rows: Plane = padded[: plane.shape[0]].copy()
+        for i in range(1, size):
+            rows += padded[i : i + plane.shape[0]]
+        mean: Plane = rows[:, : plane.shape[1]].copy()
+        for i in range(1, size):
+            mean += rows[:, i : i + plane.shape[1]]
+        mean /= np.float32(size * size)
+        return mean
     down = np.cumsum(padded, axis=0)
     rows = down[size - 1 :].copy()
     rows[1:] -= down[:-size]
     across = np.cumsum(rows, axis=1)
     out = across[:, size - 1 :].copy()
     out[:, 1:] -= across[:, :-size]
-    return out / np.float32(size * size)
+    out /= np.float32(size * size)
+    return out
 
 
 def lines(plane: Plane, half: int = 5, gap: int = 4) -> tuple[Plane, Plane]:

@@ -98,7 +98,7 @@ class ChatServer:
             except openai.BadRequestError as error:
                 if not _is_about_length(error):
                     raise
-                log.warning("%s has no room for %d new tokens; asking for what is left", self.address, max_tokens)
+                log.info("%s has no room for %d new tokens; asking for what is left", self.address, max_tokens)
                 return await ask(None)
 
         return await self._reliably(ask_within_context)
@@ -139,9 +139,7 @@ class ChatServer:
             raise ReasonerError(said) from None
         if isinstance(error, openai.APIConnectionError):
             cause = type(error.__cause__).__name__ if error.__cause__ else "no connection"
-            raise ReasonerUnreachable(
-                f"no answer from the model server at {self.address} ({cause}); start it, or set vllm.base_url"
-            ) from None
+            raise ReasonerUnreachable(f"no answer from the model server at {self.address} ({cause}); start it, or set vllm.base_url") from None
         raise ReasonerError(f"{self.address} answered with something unreadable ({type(error).__name__})") from None
 
     def _message(self, error: openai.APIStatusError) -> str:

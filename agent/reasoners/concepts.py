@@ -11,6 +11,9 @@ from typing import NamedTuple, Protocol
 from agent.domain import Differential, DifferentialEntry
 from agent.reasoners.parsing import LONGEST_NAME, shortened
 
+NEGATION = re.compile(r"\b(?:no|not|without|absence of|rather than|negative for)\b", re.IGNORECASE)
+RULED_OUT = re.compile(r"\b(?:ruled out|excluded|unlikely)\b", re.IGNORECASE)
+
 
 class Concept(NamedTuple):
     """A disease: its id in the atlas (or `unlisted_…`), its name, its ICD-10-CM code where known."""
@@ -69,9 +72,14 @@ def differential(weighed: Iterable[tuple[Concept, float]]) -> Differential:
 def _readings(text: str) -> Iterator[str]:
     """The words themselves, then without a bracket, its inside, and without what follows a comma or semicolon.
 
-    Prose is not read: it may name a disease only to rule it out.
+    Prose is not read, nor what follows a negation: both may name a disease only to rule it out.
+
+    >>> list(_readings("Macular oedema (DME), left")), list(_readings("no glaucoma"))
+    (['Macular oedema (DME), left', 'Macular oedema , left', 'DME', 'Macular oedema (DME)'], [])
     """
-    if len(text) > LONGEST_NAME:
+    negated = NEGATION.search(text)
+    text = text[: negated.start()].strip() if negated else text
+    if not text or len(text) > LONGEST_NAME or RULED_OUT.search(text):
         return
     yield text
     if bracket := re.search(r"\(([^()]+)\)", text):

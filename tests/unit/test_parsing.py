@@ -9,9 +9,7 @@ from hypothesis import strategies as st
 from agent.domain import AnswerOption
 from agent.reasoners.parsing import locate, parse
 
-OPTIONS = tuple(
-    AnswerOption(key=key, text=text) for key, text in zip("ABC", ("Cataract", "Glaucoma", "Angle-closure glaucoma"), strict=True)
-)
+OPTIONS = tuple(AnswerOption(key=key, text=text) for key, text in zip("ABC", ("Cataract", "Glaucoma", "Angle-closure glaucoma"), strict=True))
 
 
 def test_the_contract_is_read_without_a_problem() -> None:
@@ -98,9 +96,7 @@ def test_doubtful_letters(answer: str, letters: tuple[str, ...], problem: str) -
 
 
 PIECES = st.lists(
-    st.sampled_from(
-        ["<think>", "</think>", "<answer>", "</answer>", "< answer", "B", "Glaucoma", ", ", "answer: ", "<|im_end|>", "\n", "A. "]
-    )
+    st.sampled_from(["<think>", "</think>", "<answer>", "</answer>", "< answer", "B", "Glaucoma", ", ", "answer: ", "<|im_end|>", "\n", "A. "])
     | st.text(max_size=4)
 ).map("".join)
 

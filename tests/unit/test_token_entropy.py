@@ -20,9 +20,7 @@ from agent.token_entropy import (
     unknown,
 )
 
-DISTRIBUTIONS = st.lists(st.floats(1e-6, 1.0), min_size=2, max_size=60).map(
-    lambda ws: sorted((w / sum(ws) for w in ws), reverse=True)
-)
+DISTRIBUTIONS = st.lists(st.floats(1e-6, 1.0), min_size=2, max_size=60).map(lambda ws: sorted((w / sum(ws) for w in ws), reverse=True))
 LOGPROBS = st.lists(st.floats(allow_nan=True, allow_infinity=True, width=32), max_size=8)
 
 

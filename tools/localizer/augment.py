@@ -56,7 +56,7 @@ def _light(pixels: Pixels, rng: np.random.Generator) -> Pixels:
     x = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
     tilt_x, tilt_y, falloff = rng.uniform(-0.35, 0.35), rng.uniform(-0.35, 0.35), rng.uniform(-0.1, 0.5)
     gain = 1 + np.float32(tilt_x) * x + np.float32(tilt_y) * y - np.float32(falloff) * (x * x + y * y) / 2
-    return _to_bytes(pixels * np.clip(gain, 0.25, 1.5)[..., None])
+    return _to_bytes(pixels * np.clip(gain, 0.25, 1.5).astype(np.float32)[..., None])
 
 
 def _optics(pixels: Pixels, rng: np.random.Generator) -> Pixels:

@@ -1,4 +1,4 @@
-"""From an upright photograph to the square the detector reads, and back. Plain numpy and Pillow."""
+"""From an upright photograph to the square the detector reads, and the way back. Plain numpy and Pillow."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tools.quality import judge
 
 GREY = 114
 """What fills the square beside the photograph: the value the detector was trained with."""
-MARGIN = 0.0
+SMALLEST_FIELD = 32
 Bounds = tuple[float, float, float, float]
 WHOLE: Bounds = (0.0, 0.0, 1.0, 1.0)
 
@@ -22,8 +22,8 @@ WHOLE: Bounds = (0.0, 0.0, 1.0, 1.0)
 class Square:
     """The detector's input and the way back from it.
 
-    `pixels`: float32, 1 x 3 x size x size, RGB, 0 to 1. A point (x, y) of the square, in pixels, lies at
-    (left + x * step_x, top + y * step_y) of the photograph, in fractions.
+    `pixels`: float32, 1 x 3 x size x size, RGB, 0 to 1. The point (x, y) of the square, in its pixels, lies at
+    (left + x * step_x, top + y * step_y) of the photograph, in fractions; `frame` is the part of the photograph the square shows.
     """
 
     pixels: npt.NDArray[np.float32]
@@ -31,14 +31,33 @@ class Square:
     top: float
     step_x: float
     step_y: float
+    frame: Bounds
 
 
 def crop_to_field(pixels: Image.Image, field: Box | None = None) -> tuple[Image.Image, Bounds]:
-    """The photograph cropped to its field of view (`field`, or what `tools.quality` finds), and the crop in fractions of the image."""
+    """The photograph cropped to its field of view, and the crop in fractions of the photograph.
+
+    `field` is the field of view; without it `tools.quality` looks for one. A retina then has the same scale for the detector,
+    whatever black frame its camera left around it.
+    """
     found = field or judge(pixels).field_of_view
     x1, y1, x2, y2 = (found.x1, found.y1, found.x2, found.y2) if found else WHOLE
     width, height = pixels.size
-    corners = round(x1 * width), round(y1 * height), round(x2 * width), round(y2 * height)
-    if corners[2] - corners[0] < 32 or corners[3] - corners[1] < 32:  # a field this small is a misreading
+    left, top, right, bottom = round(x1 * width), round(y1 * height), round(x2 * width), round(y2 * height)
+    if min(right - left, bottom - top) < SMALLEST_FIELD:  # so small a field is a misreading
         return pixels, WHOLE
-    return pixels.crop(corners), (corners[0] / width, corners[1] / height, corners[2] / width, corners[3] / height)
+    return pixels.crop((left, top, right, bottom)), (left / width, top / height, right / width, bottom / height)
+
+
+def square_of(pixels: Image.Image, size: int, field: Box | None = None) -> Square:
+    """Crops to the field of view, scales its longer side to `size` and centres it on grey."""
+    crop, frame = crop_to_field(pixels, field)
+    scale = size / max(crop.size)
+    width, height = (max(1, round(side * scale)) for side in crop.size)
+    picture = crop.convert("RGB").resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0)
+    pad_x, pad_y = (size - width) // 2, (size - height) // 2
+    canvas = np.full((3, size, size), GREY / 255, dtype=np.float32)
+    channels = np.asarray(picture).transpose(2, 0, 1)
+    np.multiply(channels, np.float32(1 / 255), out=canvas[:, pad_y : pad_y + height, pad_x : pad_x + width])
+    step_x, step_y = (frame[2] - frame[0]) / width, (frame[3] - frame[1]) / height
+    return Square(canvas[None], frame[0] - pad_x * step_x, frame[1] - pad_y * step_y, step_x, step_y, frame)

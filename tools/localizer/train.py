@@ -75,11 +75,36 @@ def train(
 
 
 def export(checkpoint: Path, target: Path, image_size: int) -> Path:
-    """Writes `checkpoint` as ONNX with its raw one-to-many head: 1 x (4 + classes) x candidates, boxes as centre and size in pixels."""
+    """Writes `checkpoint` as ONNX with its raw one-to-many head.
+
+    Output: 1 x (4 + classes) x candidates, boxes as centre and size in pixels of the square. Names and notes the run time does not
+    need are dropped from the file: they hold the training machine's folders.
+    """
+    import onnx
     from ultralytics import YOLO
 
-    written = YOLO(str(checkpoint)).export(format="onnx", imgsz=image_size, opset=OPSET, simplify=False, device="cpu")
-    return Path(shutil.move(written, target))
+    written = Path(YOLO(str(checkpoint)).export(format="onnx", imgsz=image_size, opset=OPSET, simplify=False, device="cpu"))
+    model = onnx.load(written)
+    written.unlink()
+    fixed = {value.name for value in (*model.graph.input, *model.graph.output)}
+    short: dict[str, str] = {}
+    for values in [[value.name for value in model.graph.initializer], *([*node.input, *node.output] for node in model.graph.node)]:
+        for name in values:
+            if name and name not in fixed:
+                short.setdefault(name, f"v{len(short)}")
+    for initializer in model.graph.initializer:
+        initializer.name = short[initializer.name]
+    for number, node in enumerate(model.graph.node):
+        node.name, node.doc_string = f"n{number}", ""
+        node.input[:] = [short.get(name, name) for name in node.input]
+        node.output[:] = [short.get(name, name) for name in node.output]
+    del model.graph.value_info[:], model.metadata_props[:]
+    notes = {"names": ",".join(CLASSES), "license": "AGPL-3.0", "trained_with": "ultralytics yolo26n"}
+    onnx.helper.set_model_props(model, notes)
+    model.producer_name, model.producer_version, model.doc_string, model.graph.name = "fovea", "", "", "localizer"
+    onnx.checker.check_model(model)
+    onnx.save(model, target)
+    return target
 
 
 def _average_precision(checkpoint: Path, description: Path, image_size: int, device: str, nms: bool | None) -> dict[str, float]:
@@ -93,7 +118,7 @@ def _average_precision(checkpoint: Path, description: Path, image_size: int, dev
 
 def _offline(folder: Path) -> None:
     """Keeps ultralytics from phoning, installing and fetching a font."""
-    import matplotlib
+    import matplotlib  # type: ignore[import-not-found,unused-ignore]  # comes with the extra
 
     os.environ.update(YOLO_OFFLINE="1", YOLO_AUTOINSTALL="false", YOLO_CONFIG_DIR=str(folder))
     fonts = folder / "Ultralytics"

@@ -15,13 +15,13 @@ def photograph(picture: Picture, camera: Camera, where: Layout, rng: np.random.G
     size, scale = (where.width, where.height), where.width / 1600
     x, y = where.grid()
     across = np.hypot(x - where.cx, y - where.cy) / where.radius
-    direction = rng.uniform(0, 2 * np.pi)
-    slope = ((x - where.cx) * np.cos(direction) + (y - where.cy) * np.sin(direction)) / where.radius
-    light = 1.06 - 0.30 * across**2.4 - camera.shade * (0.5 + 0.5 * slope) * across
+    direction = float(rng.uniform(0, 2 * np.pi))
+    slope = ((x - where.cx) * float(np.cos(direction)) + (y - where.cy) * float(np.sin(direction))) / where.radius
+    light = 1.16 - 0.42 * across**2.2 - camera.shade * (0.5 + 0.5 * slope) * across
     light = light * (1 + 0.03 * smooth_noise(rng, size, where.radius * 0.9))
     picture *= light[..., None]
     # A little stray light from the cornea towards the rim, as every camera has.
-    rim = np.exp(-(((across - 1.0) / 0.07) ** 2)) * rng.uniform(0.02, 0.07)
+    rim = np.exp(-(((across - 1.0) / 0.07) ** 2)) * np.float32(rng.uniform(0.02, 0.07))
     picture += rim[..., None] * np.array([0.9, 0.75, 0.6], np.float32)
     blur = camera.blur * scale
     if camera.haze:
@@ -37,7 +37,7 @@ def photograph(picture: Picture, camera: Camera, where: Layout, rng: np.random.G
     picture += (1 - aperture)[..., None] * np.array([0.012, 0.009, 0.009], np.float32)
     if camera.noise:
         coarse = smooth_noise(rng, size, 2.2 * max(scale, 0.5))
-        strength = camera.noise * (0.25 + 0.75 * aperture)
+        strength = np.float32(camera.noise) * (0.25 + 0.75 * aperture)
         for channel, weight in enumerate((0.7, 0.8, 1.2)):
             fine = rng.standard_normal(across.shape, dtype=np.float32)
             picture[..., channel] += strength * np.float32(weight) * (0.55 * fine + 0.45 * coarse)

@@ -54,7 +54,7 @@ EXAMPLES: dict[str, tuple[Scene, int]] = {
             venous_dilation=1.35,
             tortuosity=1.9,
             lesions=(
-                LesionGroup(kind="flame_haemorrhage", count=11, region="disc"),
+                LesionGroup(kind="flame_haemorrhage", count=18, region="disc", size=1.25),
                 LesionGroup(kind="soft_exudate", count=3, region="disc", size=0.8),
                 LesionGroup(kind="blot_haemorrhage", count=2, region="superior_temporal", size=0.6),
             ),

@@ -13,8 +13,8 @@ Picture = NDArray[np.float32]
 BLOND = np.array([0.86, 0.47, 0.22], np.float32)
 DARK = np.array([0.60, 0.28, 0.10], np.float32)
 # How strongly each channel is absorbed: haemoglobin stops green and blue, lets red pass.
-VEIN = np.array([0.42, 0.95, 0.80], np.float32)
-ARTERY = np.array([0.16, 0.72, 0.66], np.float32)
+VEIN = np.array([0.36, 0.86, 0.68], np.float32)
+ARTERY = np.array([0.13, 0.68, 0.58], np.float32)
 
 
 def background(scene: Scene, where: Layout, rng: np.random.Generator) -> Picture:
@@ -28,7 +28,7 @@ def background(scene: Scene, where: Layout, rng: np.random.Generator) -> Picture
     warp = fractal(rng, size, where.dd * 0.55, 2)
     ridges = np.exp(-((smooth_noise(rng, size, where.dd * 0.30) + 0.5 * warp) ** 2) * 5)
     light = 1 + 0.050 * cloud + 0.020 * mottle + 0.012 * grain
-    picture = light[..., None] * base
+    picture: Picture = light[..., None] * base
     periphery = step(where.distance(where.fovea), 0.8, 3.0)
     choroid = scene.tessellation * periphery * (ridges - 0.45)
     picture *= 1 + choroid[..., None] * np.array([0.14, 0.20, 0.22], np.float32)
@@ -52,30 +52,41 @@ def _nerve_fibres(picture: Picture, where: Layout, rng: np.random.Generator) -> 
     t, v = where.nasal * (where.disc[0] - x) / where.dd, (where.disc[1] - y) / where.dd
     away = np.hypot(t, v)
     curve = np.where(t > 0.1, v / np.sqrt(np.maximum(t, 0.1)), 3 + np.arctan2(v, t - 0.1))
-    streak = np.sin(curve * 46 + 3 * smooth_noise(rng, (where.width, where.height), where.dd * 0.5))
-    strength = 0.022 * np.exp(-((away - 1.0) ** 2) / 1.1) * (0.3 + np.abs(np.sin(np.arctan2(v, t))))
+    streak = _rays(rng, (curve + 8) / 16 + 0.002 * smooth_noise(rng, (where.width, where.height), where.dd * 0.3), 420)
+    strength = 0.014 * np.exp(-((away - 1.0) ** 2) / 1.1) * (0.3 + np.abs(np.sin(np.arctan2(v, t))))
     picture *= (1 + strength * streak + 0.7 * strength)[..., None]
+
+
+def _rays(rng: np.random.Generator, position: Plane, count: int) -> Plane:
+    """About `count` irregular streaks over a `position` running 0 to 1; deviation about 1."""
+    profile = rng.standard_normal(count + 1)
+    profile[-1] = profile[0]
+    return np.interp(position, np.linspace(0, 1, count + 1), profile).astype(np.float32)
 
 
 def add_disc(picture: Picture, scene: Scene, where: Layout, rng: np.random.Generator) -> None:
     """Draws the disc in place: rim, cup, margins; a swollen disc loses its cup and its edge."""
-    disc, size = scene.disc, (where.width, where.height)
+    disc, reach = scene.disc, 1.6 * where.dd
+    lightness = float(picture[::8, ::8, 0].mean()) / 0.72
     x, y = where.grid()
+    near_x, near_y = np.abs(x[0] - where.disc[0]) < reach, np.abs(y[:, 0] - where.disc[1]) < reach
+    columns, rows = (slice(int(i.argmax()), int(i.argmax() + i.sum())) for i in (near_x, near_y))
+    picture, x, y = picture[rows, columns], x[:, columns], y[rows]
+    size = (picture.shape[1], picture.shape[0])
     t, v = where.nasal * (where.disc[0] - x) / where.dd, (where.disc[1] - y) / where.dd
     angle = np.arctan2(v, t)
-    wobble = sum(rng.normal(0, 0.012) * np.cos(k * angle + rng.uniform(0, 6.28)) for k in range(2, 6))
+    wobble = sum(float(rng.normal(0, 0.012)) * np.cos(k * angle + float(rng.uniform(0, 6.28))) for k in range(2, 6))
     # Vertical ovals are usual: 0.94 wide to 1.06 high.
     r = np.hypot(t / 0.94, v / 1.06) * 2 / (1 + 0.24 * disc.swelling) + wobble
-    edge = 0.07 + 0.40 * disc.swelling
+    edge = 0.07 + 0.26 * disc.swelling
     inside = step(r, 1 + edge * 0.6, 1 - edge)
-    halo = np.exp(-np.maximum(r - 1, 0) ** 2 / (0.02 + 0.30 * disc.swelling))
-    rim = np.array([0.95, 0.64, 0.36], np.float32)
+    halo = np.exp(-(np.maximum(r - 1, 0) ** 2) / (0.02 + 0.22 * disc.swelling))
+    rim = np.array([1.02, 0.58, 0.31], np.float32)
     rim = rim * (1 - disc.pallor) + np.array([0.97, 0.87, 0.70], np.float32) * disc.pallor
-    rim = rim * (1 - 0.55 * disc.hyperaemia) + np.array([0.86, 0.40, 0.22], np.float32) * (0.55 * disc.hyperaemia)
+    rim = rim * (1 - 0.55 * disc.hyperaemia) + np.array([1.04, 0.49, 0.33], np.float32) * (0.55 * disc.hyperaemia)
     cup = np.array([1.0, 0.86, 0.62], np.float32)
-    lightness = float(picture[::8, ::8, 0].mean()) / 0.72
     texture = 1 + 0.030 * fractal(rng, size, where.dd * 0.10, 3)
-    radial = np.sin(angle * 40 + 4 * smooth_noise(rng, size, where.dd * 0.3))
+    radial = _rays(rng, angle / (2 * np.pi) + 0.5, 90)
     texture = texture + (0.012 + 0.05 * disc.swelling) * radial * step(r, 0.3, 0.9)
     # The temporal rim is thinner and paler, the nasal one full of fibres and vessels.
     paler = (0.10 * step(t.astype(np.float32), -0.2, 0.45))[..., None] * np.array([0.15, 0.9, 0.9], np.float32)
@@ -88,8 +99,8 @@ def add_disc(picture: Picture, scene: Scene, where: Layout, rng: np.random.Gener
     # a thin scleral crescent, mostly temporal
     ring = np.exp(-(((r - 1.06) / 0.05) ** 2)) * (0.10 + 0.16 * step(t.astype(np.float32), -0.1, 0.5)) * (1 - disc.swelling)
     picture += ring[..., None] * np.array([0.30, 0.28, 0.18], np.float32)
-    veil = 0.30 * disc.swelling * halo * (1 - inside)
-    grey = np.array([0.90, 0.62, 0.40], np.float32) * lightness
+    veil = np.clip(0.55 * disc.swelling * halo * (1 - inside) * (1 + 0.22 * radial), 0, 0.9)
+    grey = np.array([0.97, 0.74, 0.52], np.float32) * lightness
     picture += veil[..., None] * (grey - picture)
     blend = inside[..., None] * (0.94 - 0.14 * disc.swelling)
     picture += blend * (colour * lightness**0.5 - picture)

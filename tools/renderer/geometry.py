@@ -50,7 +50,8 @@ class Layout:
     def distance(self, centre: tuple[float, float], stretch: float = 1.0) -> Plane:
         """Distance of every pixel from `centre` in DD; `stretch` above 1 makes the contours taller than wide."""
         x, y = self.grid()
-        return np.hypot((x - centre[0]) / self.dd, (y - centre[1]) / (self.dd * stretch)).astype(np.float32)
+        away: Plane = np.hypot((x - centre[0]) / self.dd, (y - centre[1]) / (self.dd * stretch)).astype(np.float32)
+        return away
 
     def visible(self, x: float, y: float, margin: float = 0.95) -> bool:
         inside = (x - self.cx) ** 2 + (y - self.cy) ** 2 <= (self.radius * margin) ** 2
@@ -81,13 +82,15 @@ def smooth_noise(rng: np.random.Generator, size: tuple[int, int], cell: float) -
     across, down = max(2, round(size[0] / cell) + 1), max(2, round(size[1] / cell) + 1)
     grid = rng.standard_normal((down, across)).astype(np.float32)
     stretched = Image.fromarray(grid).resize(size, Image.Resampling.BICUBIC)
-    plane = np.asarray(stretched, dtype=np.float32)
-    return plane / np.float32(plane.std() + 1e-6)
+    plane: Plane = np.asarray(stretched, dtype=np.float32)
+    plane = plane - plane.mean()
+    plane /= np.float32(plane.std() + 1e-6)
+    return plane
 
 
 def fractal(rng: np.random.Generator, size: tuple[int, int], cell: float, octaves: int, fade: float = 0.6) -> Plane:
     """Octaves of `smooth_noise`, each half as large and `fade` as strong as the one before; deviation about 1."""
-    total = np.zeros((size[1], size[0]), np.float32)
+    total: Plane = np.zeros((size[1], size[0]), np.float32)
     weight, power = 1.0, 0.0
     for octave in range(octaves):
         total += np.float32(weight) * smooth_noise(rng, size, cell / 2**octave)
@@ -98,8 +101,9 @@ def fractal(rng: np.random.Generator, size: tuple[int, int], cell: float, octave
 
 def step(plane: Plane, low: float, high: float) -> Plane:
     """0 below `low`, 1 above `high`, smooth between; descending when `low` > `high`."""
-    t = np.clip((plane - low) / (high - low), 0, 1)
-    return (t * t * (3 - 2 * t)).astype(np.float32)
+    t: Plane = np.clip((plane - np.float32(low)) * np.float32(1 / (high - low)), 0, 1)
+    t *= t * (3 - 2 * t)
+    return t
 
 
 def blurred(plane: Plane, sigma: float) -> Plane:
@@ -126,6 +130,6 @@ def _gaussian(plane: Plane, sigma: float) -> Plane:
         n = plane.shape[axis]
         total = np.zeros_like(plane)
         for i, weight in enumerate(kernel):
-            total += weight * (padded[i : i + n] if axis == 0 else padded[:, i : i + n])
+            total += np.float32(weight) * (padded[i : i + n] if axis == 0 else padded[:, i : i + n])
         plane = total
     return plane

@@ -12,8 +12,9 @@ from tools.renderer.geometry import Layout, Plane, Points, smooth_noise, step
 from tools.renderer.scene import LABELS, Kind, LesionGroup, Scene, TrueLesion
 from tools.renderer.vessels import flow
 
-BLOOD = np.array([0.52, 0.09, 0.05], np.float32)
-EXUDATE = np.array([0.97, 0.86, 0.42], np.float32)
+# Blood on the retina absorbs as blood in a vein does, in a thicker layer.
+BLOOD = np.array([0.36, 1.10, 0.85], np.float32)
+EXUDATE = np.array([0.98, 0.85, 0.46], np.float32)
 COTTON = np.array([0.93, 0.83, 0.64], np.float32)
 DRUSE = np.array([0.90, 0.67, 0.34], np.float32)
 # Usual diameter of one lesion in DD (a patch, for hard exudates), smallest and largest.
@@ -122,9 +123,12 @@ def _patch(centre: tuple[float, float], reach: float, where: Layout) -> tuple[sl
 def _blob(x: Plane, y: Plane, radius: float, rough: float, soft: float, rng: np.random.Generator) -> Plane:
     """A roundish mask 0 to 1: `rough` is how far the outline strays, `soft` the width of its edge, both relative to the radius."""
     angle = np.arctan2(y, x)
-    outline = 1 + sum(rng.normal(0, rough / (k - 0.5)) * np.cos(k * angle + rng.uniform(0, 6.28)) for k in range(1, 6))
+    outline = np.ones_like(angle)
+    for k in range(1, 6):
+        outline += float(rng.normal(0, rough / (k - 0.5))) * np.cos(k * angle + float(rng.uniform(0, 6.28)))
     edge = max(soft, 0.8 / max(radius, 0.5))
-    return step(np.hypot(x, y) / (radius * outline), 1 + edge / 2, 1 - edge / 2)
+    away = np.asarray(np.hypot(x, y) / (np.float32(radius) * outline), np.float32)
+    return step(away, 1 + edge / 2, 1 - edge / 2)
 
 
 def _lay(picture: Picture, rows: slice, columns: slice, mask: Plane, colour: Points | Picture, extent: Extent) -> None:
@@ -135,6 +139,12 @@ def _lay(picture: Picture, rows: slice, columns: slice, mask: Plane, colour: Poi
     extent.include(columns.start, rows.start, mask)
 
 
+def _bleed(picture: Picture, rows: slice, columns: slice, thickness: Plane, extent: Extent) -> None:
+    """A layer of blood, 0 to about 1 thick: it dims what lies below and keeps its texture."""
+    picture[rows, columns] *= np.exp(-thickness[..., None] * BLOOD)
+    extent.include(columns.start, rows.start, thickness)
+
+
 def _haemorrhage(
     picture: Picture, centre: tuple[float, float], diameter: float, where: Layout, rng: np.random.Generator, extent: Extent
 ) -> None:
@@ -143,51 +153,62 @@ def _haemorrhage(
         return
     rows, columns, x, y = patch
     small = diameter < 0.10 * where.dd
-    mask = _blob(x, y, diameter / 2, 0.05 if small else 0.16, 0.55 if small else 0.40, rng)
-    mottled = 1 + 0.10 * smooth_noise(rng, (mask.shape[1], mask.shape[0]), max(2.0, diameter * 0.2))
-    _lay(picture, rows, columns, mask * np.clip(rng.uniform(0.66, 0.86) * mottled, 0, 0.95), BLOOD, extent)
+    mask = _blob(x, y, diameter / 2, 0.06 if small else 0.17, 0.9 if small else 0.7, rng)
+    if not small:
+        # Blots are several leaks run together.
+        for _ in range(int(rng.integers(1, 4))):
+            dx, dy = rng.normal(0, 0.26 * diameter, 2)
+            np.maximum(mask, _blob(x - dx, y - dy, diameter * rng.uniform(0.16, 0.30), 0.16, 0.9, rng), out=mask)
+    mottled = 1 + 0.16 * smooth_noise(rng, (mask.shape[1], mask.shape[0]), max(2.0, diameter * 0.25))
+    _bleed(picture, rows, columns, np.clip(mask * rng.uniform(0.62, 1.05) * mottled, 0, 1.3), extent)
 
 
-def _flame(
-    picture: Picture, centre: tuple[float, float], diameter: float, where: Layout, rng: np.random.Generator, extent: Extent
-) -> None:
+def _flame(picture: Picture, centre: tuple[float, float], diameter: float, where: Layout, rng: np.random.Generator, extent: Extent) -> None:
     temporal, up = where.nasal * (where.disc[0] - centre[0]) / where.dd, (where.disc[1] - centre[1]) / where.dd
     along = flow(np.array([temporal, up])) if np.hypot(temporal, up) > 1.2 else np.array([temporal, up])
     angle = np.arctan2(-along[1], -where.nasal * along[0]) + rng.normal(0, 0.10)
-    length = diameter
-    for _ in range(int(rng.integers(7, 14))):
-        shift, side = rng.normal(0, 0.16) * length, rng.normal(0, 0.075) * length
+    patch = _patch(centre, diameter * 0.9, where)
+    if patch is None:
+        return
+    rows, columns, x, y = patch
+    total = np.zeros((y.shape[0], x.shape[1]), np.float32)
+    for _ in range(int(rng.integers(12, 22))):
+        shift, side = rng.normal(0, 0.15) * diameter, rng.normal(0, 0.09) * diameter
         own = angle + rng.normal(0, 0.06)
-        place = (centre[0] + shift * np.cos(angle) - side * np.sin(angle), centre[1] + shift * np.sin(angle) + side * np.cos(angle))
-        half, thick = length * rng.uniform(0.22, 0.5), length * rng.uniform(0.025, 0.055)
-        patch = _patch(place, half * 1.2, where)
-        if patch is None:
-            continue
-        rows, columns, x, y = patch
-        u, v = (x * np.cos(own) + y * np.sin(own)) / half, (-x * np.sin(own) + y * np.cos(own)) / max(thick, 0.9)
-        taper = np.clip(1 - u * u, 0.02, 1)
-        mask = np.exp(-((v / taper) ** 2)) * step(np.abs(u), 1.0, 0.55)
-        _lay(picture, rows, columns, (mask * rng.uniform(0.45, 0.75)).astype(np.float32), BLOOD, extent)
+        half, thick = diameter * rng.uniform(0.22, 0.5), max(0.9, diameter * rng.uniform(0.025, 0.06))
+        dx, dy = x - (shift * np.cos(angle) - side * np.sin(angle)), y - (shift * np.sin(angle) + side * np.cos(angle))
+        u, v = (dx * np.cos(own) + dy * np.sin(own)) / half, (-dx * np.sin(own) + dy * np.cos(own)) / thick
+        streak = np.exp(-((v / np.clip(1 - u * u, 0.05, 1)) ** 2)) * step(np.abs(u), 1.0, 0.5)
+        total += (streak * rng.uniform(0.3, 0.6)).astype(np.float32)
+    _bleed(picture, rows, columns, 1 - np.exp(-1.1 * total), extent)
 
 
 def _hard_exudate(
     picture: Picture, centre: tuple[float, float], diameter: float, where: Layout, rng: np.random.Generator, extent: Extent
 ) -> None:
-    specks = max(1, int(rng.uniform(0.5, 1.3) * 16 * (diameter / (0.25 * where.dd)) ** 1.2))
+    patch = _patch(centre, diameter * 1.1 + 0.1 * where.dd, where)
+    if patch is None:
+        return
+    rows, columns, x, y = patch
+    mask = np.zeros((y.shape[0], x.shape[1]), np.float32)
+    specks = max(1, int(rng.uniform(0.5, 1.3) * 22 * (diameter / (0.25 * where.dd)) ** 1.2))
     lean, stretch = rng.uniform(0, np.pi), rng.uniform(1.0, 2.0)
-    tone = EXUDATE * np.float32(rng.uniform(0.93, 1.04))
     for _ in range(specks):
         away = diameter / 2 * np.sqrt(rng.uniform(0, 1)) * rng.uniform(0.4, 1.0)
         angle = rng.uniform(0, 2 * np.pi)
         u, v = away * np.cos(angle) * stretch**0.5, away * np.sin(angle) / stretch**0.5
-        place = (centre[0] + u * np.cos(lean) - v * np.sin(lean), centre[1] + u * np.sin(lean) + v * np.cos(lean))
-        radius = where.dd * float(np.clip(rng.lognormal(-4.05, 0.50), 0.008, 0.060))
-        patch = _patch(place, radius * 2 + 2, where)
-        if patch is None:
+        dx, dy = u * np.cos(lean) - v * np.sin(lean), u * np.sin(lean) + v * np.cos(lean)
+        radius = where.dd * float(np.clip(rng.lognormal(-4.3, 0.55), 0.006, 0.05))
+        inner = _patch((centre[0] + dx, centre[1] + dy), radius * 2 + 2, where)
+        if inner is None:
             continue
-        rows, columns, x, y = patch
-        mask = _blob(x, y, radius, 0.20, 0.55, rng) * np.float32(rng.uniform(0.62, 0.96))
-        _lay(picture, rows, columns, mask, tone, extent)
+        down = slice(max(inner[0].start, rows.start) - rows.start, inner[0].stop - rows.start)
+        across = slice(max(inner[1].start, columns.start) - columns.start, inner[1].stop - columns.start)
+        local = mask[down, across]
+        speck = _blob(x[:, across] - np.float32(dx), y[down] - np.float32(dy), radius, 0.22, 0.8, rng) * np.float32(rng.uniform(0.6, 0.95))
+        np.maximum(local, speck, out=local)
+    waxy = 1 + 0.07 * smooth_noise(rng, (mask.shape[1], mask.shape[0]), max(2.0, where.dd * 0.03))
+    _lay(picture, rows, columns, np.clip(mask * waxy, 0, 0.95), EXUDATE * np.float32(rng.uniform(0.94, 1.03)), extent)
 
 
 def _soft_exudate(
@@ -199,14 +220,12 @@ def _soft_exudate(
     rows, columns, x, y = patch
     lean = rng.uniform(0, np.pi)
     u, v = x * np.cos(lean) + y * np.sin(lean), -x * np.sin(lean) + y * np.cos(lean)
-    mask = _blob(u, v * rng.uniform(1.1, 1.6), diameter / 2, 0.14, 1.1, rng)
-    cloud = 1 + 0.22 * smooth_noise(rng, (mask.shape[1], mask.shape[0]), max(2.0, diameter * 0.12))
-    _lay(picture, rows, columns, np.clip(mask * 0.66 * cloud, 0, 0.92), COTTON, extent)
+    mask = _blob(u, v * rng.uniform(1.1, 1.6), diameter / 2, 0.14, 1.5, rng)
+    cloud = 1 + 0.22 * smooth_noise(rng, (mask.shape[1], mask.shape[0]), max(2.0, diameter * 0.3))
+    _lay(picture, rows, columns, np.clip(mask * 0.60 * cloud, 0, 0.8), COTTON, extent)
 
 
-def _druse(
-    picture: Picture, centre: tuple[float, float], diameter: float, where: Layout, rng: np.random.Generator, extent: Extent
-) -> None:
+def _druse(picture: Picture, centre: tuple[float, float], diameter: float, where: Layout, rng: np.random.Generator, extent: Extent) -> None:
     patch = _patch(centre, diameter * 1.2, where)
     if patch is None:
         return
@@ -237,7 +256,7 @@ def _new_vessels(
             if 2 <= i < mask.shape[0] - 2 and 2 <= j < mask.shape[1] - 2:
                 near = np.exp(-((x[:, j - 2 : j + 3] - px) ** 2 + (y[i - 2 : i + 3] - py) ** 2) / (2 * thin**2))
                 np.maximum(mask[i - 2 : i + 3, j - 2 : j + 3], near * 0.62, out=mask[i - 2 : i + 3, j - 2 : j + 3])
-    _lay(picture, rows, columns, mask, BLOOD * np.float32(1.15), extent)
+    _bleed(picture, rows, columns, mask, extent)
 
 
 _DRAW = {

@@ -17,7 +17,11 @@ from tools.renderer.scene import Scene
 
 STRIDE = 0.035
 FOVEA = np.array([FOVEA_TEMPORAL_DD, -FOVEA_BELOW_DD])
-THINNEST = 0.007
+THINNEST = 0.0065
+CELL = 0.07
+Taken = dict[tuple[str, int, int], int]
+"""Which run passed through which square of the retina, by kind: twigs of one kind do not run along or across each other."""
+
 # How far above and below the fovea the arcades pass.
 ARCADE_HEIGHT_DD = 2.05
 
@@ -39,7 +43,8 @@ def flow(point: Points) -> Points:
     """
     t, v = float(point[0]), float(point[1])
     direction = arcade_flow(point) if t > 0.15 else np.array([t - 0.35, v])
-    return direction / (np.hypot(*direction) + 1e-9)
+    unit: Points = direction / (np.hypot(*direction) + 1e-9)
+    return unit
 
 
 def arcade_flow(point: Points) -> Points:
@@ -49,30 +54,32 @@ def arcade_flow(point: Points) -> Points:
     slope = v / (2 * t) * (1 - scaled / 1.3)
     target = np.sign(v) * ARCADE_HEIGHT_DD * np.sqrt(scaled) * (1 - 0.12 * max(0.0, scaled - 1))
     direction = np.array([1.0, slope + 0.35 * (target - v)])
-    return direction / np.hypot(*direction)
+    unit: Points = direction / np.hypot(*direction)
+    return unit
 
 
 def grow(scene: Scene, rng: np.random.Generator) -> list[Vessel]:
     """The whole tree, arteries and veins."""
     vessels: list[Vessel] = []
+    taken: Taken = {}
     kinds: tuple[Literal["vein", "artery"], ...] = ("vein", "artery")
     for kind in kinds:
         # angle from temporal horizontal at the disc, width, length in DD
-        arcades = ((72, 0.078, 7.5), (-72, 0.080, 7.5), (128, 0.052, 4.2), (-132, 0.052, 4.2))
+        arcades = ((76, 0.066, 7.5), (-76, 0.068, 7.5), (126, 0.046, 4.2), (-130, 0.046, 4.2))
         for angle, width, length in arcades:
             if kind == "artery":
                 width, angle = width * 0.74, angle + np.sign(angle) * rng.uniform(-16, -6)
             else:
                 width *= scene.venous_dilation
             heading = np.deg2rad(angle + rng.normal(0, 6))
-            start = np.array([-0.06, 0.0]) + 0.10 * np.array([np.cos(heading), np.sin(heading)]) + rng.normal(0, 0.02, 2)
+            start = np.array([-0.07, 0.0]) + 0.035 * np.array([np.cos(heading), np.sin(heading)]) + rng.normal(0, 0.015, 2)
             role: Literal["arcade", "nasal"] = "arcade" if abs(angle) < 100 else "nasal"
-            vessels += _branch(rng, start, heading, width * rng.uniform(0.92, 1.08), length, kind, role, 0, scene.tortuosity)
+            vessels += _branch(rng, start, heading, width * rng.uniform(0.92, 1.08), length, kind, role, 0, scene.tortuosity, taken)
         for _ in range(2 if kind == "artery" else 1):
             # cilioretinal-like twigs from the disc straight to the macula
             heading = np.deg2rad(rng.choice([-1, 1]) * rng.uniform(12, 40))
             start = 0.42 * np.array([np.cos(heading), np.sin(heading)])
-            vessels += _branch(rng, start, heading, 0.02, 1.6, kind, "macular", 2, scene.tortuosity)
+            vessels += _branch(rng, start, heading, 0.018, 1.6, kind, "macular", 2, scene.tortuosity, taken)
     return vessels
 
 
@@ -86,13 +93,15 @@ def _branch(
     role: Literal["arcade", "nasal", "peripheral", "macular"],
     depth: int,
     tortuosity: float,
+    taken: Taken,
 ) -> list[Vessel]:
     steps = max(4, int(length / STRIDE))
     points, widths = np.empty((steps, 2)), np.empty(steps)
     point, bend, grown = start.astype(float), 0.0, 0
     children: list[Vessel] = []
-    next_child = rng.uniform(0.45, 0.9) if depth == 0 else rng.uniform(0.25, 0.7)
+    next_child = rng.uniform(0.35, 0.7) if depth == 0 else rng.uniform(0.25, 0.6)
     side = int(rng.choice([-1, 1]))
+    own = len(taken) + 1
     wave, phase = rng.uniform(0.35, 0.7), rng.uniform(0, 6.28)
     for i in range(steps):
         points[i], widths[i] = point, width
@@ -102,19 +111,27 @@ def _branch(
         reach = float(np.hypot(*from_fovea))
         if (role == "macular" and reach < rng.uniform(0.28, 0.5)) or width < THINNEST or np.hypot(*point) > 9:
             break
+        here = (kind, int(point[0] // CELL), int(point[1] // CELL))
+        if depth > 0 and travelled > 0.3 and taken.get(here, own) != own:
+            break
+        taken.setdefault(here, own)
         wanted = _wanted(point, role, from_fovea, reach)
         turn = (np.arctan2(wanted[1], wanted[0]) - heading + np.pi) % (2 * np.pi) - np.pi
         pull = {"arcade": 0.11, "nasal": 0.05, "peripheral": 0.035, "macular": 0.05}[role]
+        if depth == 0 and travelled < 0.75:
+            pull *= 0.35 + 0.6 * travelled
         bend = 0.86 * bend + rng.normal(0, 0.020) * tortuosity
         ripple = 0.030 * (tortuosity - 0.3) * np.cos(travelled / wave * 6.28 / 2 + phase)
         heading += pull * turn + bend + ripple
         point = point + STRIDE * np.array([np.cos(heading), np.sin(heading)])
         width *= 1 - STRIDE * (0.035 if depth == 0 else 0.13 if depth == 1 else 0.22)
         if travelled > next_child and depth < 4 and width > THINNEST * 1.5 and i < steps - 5:
-            next_child = travelled + rng.uniform(0.35, 0.85) * (1.0 if depth == 0 else 0.75)
+            next_child = travelled + rng.uniform(0.28, 0.72)
             side = -side if rng.random() < 0.8 else side
-            children += _child(rng, point, heading, width, length - travelled, kind, role, depth, side, tortuosity)
+            children += _child(rng, point, heading, width, length - travelled, kind, role, depth, side, tortuosity, taken)
             width *= 0.93 if depth == 0 else 0.88
+    fade = min(grown, max(6, grown // 3)) if depth else 0
+    widths[grown - fade : grown] *= np.linspace(1, 0.3, fade)  # a twig ends by thinning out of sight, not with a stump
     run = Vessel(points[:grown].copy(), widths[:grown].copy(), kind)
     return [run, *children] if grown > 3 else children
 
@@ -142,6 +159,7 @@ def _child(
     depth: int,
     side: int,
     tortuosity: float,
+    taken: Taken,
 ) -> list[Vessel]:
     inward = np.sign(np.cross(np.append(FOVEA - point, 0), np.array([np.cos(heading), np.sin(heading), 0]))[2])
     to_macula = role in ("arcade", "macular") and side == -inward and point[0] > 0.5
@@ -149,7 +167,7 @@ def _child(
     share = rng.uniform(0.30, 0.48) if to_macula else rng.uniform(0.48, 0.74)
     child_role: Literal["macular", "peripheral"] = "macular" if to_macula else "peripheral"
     length = min(remaining, rng.uniform(0.9, 2.0)) if to_macula else remaining * rng.uniform(0.45, 0.9)
-    return _branch(rng, point, angle, width * share, length, kind, child_role, depth + 1, tortuosity)
+    return _branch(rng, point, angle, width * share, length, kind, child_role, depth + 1, tortuosity, taken)
 
 
 def draw(vessels: list[Vessel], where: Layout, kind: Literal["artery", "vein"]) -> tuple[Plane, Plane]:
@@ -164,14 +182,14 @@ def draw(vessels: list[Vessel], where: Layout, kind: Literal["artery", "vein"]) 
         across = np.maximum(vessel.widths * where.dd * over, 1.0)
         for (x1, y1), (x2, y2), w in zip(xy[:-1], xy[1:], across[:-1], strict=True):
             pixels = float(w) / over
-            shade = int(255 * min(1.0, 0.34 + 0.085 * pixels**0.9))
+            shade = int(255 * min(1.0, 0.30 + 0.075 * pixels**0.9))
             pen.line((x1, y1, x2, y2), fill=shade, width=max(1, round(float(w))))
             if w > 3:
                 pen.ellipse((x2 - w / 2, y2 - w / 2, x2 + w / 2, y2 + w / 2), fill=shade)
             if pixels > 3.2:
                 glint.line((x1, y1, x2, y2), fill=255, width=max(1, round(float(w) * 0.26)))
-    planes = []
+    planes: list[Plane] = []
     for layer, sigma in ((blood, 0.0045), (reflex, 0.004)):
         small = layer.resize((where.width, where.height), Image.Resampling.BOX)
-        planes.append(blurred(np.asarray(small, dtype=np.float32) / 255, sigma * where.dd))
+        planes.append(blurred(np.asarray(small, dtype=np.float32) / np.float32(255), sigma * where.dd))
     return planes[0], planes[1]
