@@ -38,6 +38,10 @@ class Dossier(Value):
     images: tuple[ImageFindings, ...] = ()
 
 
+UNMEASURED = "unknown"
+"""The `method` of a measurement that could not be made; its entropy is then the largest possible, so that it leads to doubt."""
+
+
 class Measurement(Value):
     """The reasoner's own uncertainty, before it meets the threshold. Fields as in `UncertaintyReport`, in nats."""
 

@@ -30,15 +30,20 @@ class ThresholdStore:
         except (OSError, sqlite3.Error) as error:
             raise SettingsError(f"data_directory: cannot keep thresholds in {path}: {error}") from error
 
-    def observe(self, profile: str, entropy: float, initial: float) -> float:
-        """The threshold this case is held against (from the cases before it), after which the case joins the average. Nats."""
+    def observe(self, profile: str, entropy: float | None, initial: float) -> float:
+        """The threshold this case is held against (from the cases before it), after which the case joins the average. Nats.
+
+        An `entropy` of None is one that could not be measured: it joins nothing.
+        """
         with self._lock:
             if not self._dial.adaptive:
                 return initial
+            if entropy is None:
+                average, seen = self._average(profile, initial)
+                return effective_threshold(average, seen, initial, self._dial)
             self._connection.execute("BEGIN IMMEDIATE")
             try:
-                row = self._connection.execute("SELECT average, seen FROM threshold WHERE profile = ?", (profile,)).fetchone()
-                average, seen = row if row else (initial, 0)
+                average, seen = self._average(profile, initial)
                 self._connection.execute(
                     _UPSERT,
                     (profile, updated_threshold(average, entropy, self._dial.momentum), seen + 1),
@@ -48,6 +53,10 @@ class ThresholdStore:
                 self._connection.execute("ROLLBACK")
                 raise
         return effective_threshold(average, seen, initial, self._dial)
+
+    def _average(self, profile: str, initial: float) -> tuple[float, int]:
+        row = self._connection.execute("SELECT average, seen FROM threshold WHERE profile = ?", (profile,)).fetchone()
+        return (float(row[0]), int(row[1])) if row else (initial, 0)
 
     def close(self) -> None:
         self._connection.close()

@@ -32,6 +32,9 @@ from knowledge.schema import Condition, Statement
 
 FORMAT = 3
 KEPT_VERSIONS = 3
+CHROMA_BATCH = 2000
+"""Rows per write; Chroma refuses more than some five thousand."""
+EMBEDDED_PHRASES = 3
 CHROMA_STATEMENTS = "statements"
 CHROMA_FINDINGS = "findings"
 _VIEW_ORDER = ("time_frame", "diagnosis", "management", "monitoring", "screening", "risk")
@@ -93,10 +96,10 @@ def evidence_of(library: Library, statement: Statement) -> Evidence:
 
 
 def finding_texts(library: Library) -> tuple[list[str], list[str]]:
-    """Ids and texts of findings as they are embedded for a second reading: the name, and each plain phrase."""
+    """Ids and texts of findings as they are embedded for a second reading: the name, and the first plain phrases."""
     ids, texts = [], []
     for entry in library.findings:
-        for text in (entry.name, *(p for p in entry.phrases if not p.strip().startswith('"'))):
+        for text in (entry.name, *[p for p in entry.phrases if not p.strip().startswith('"')][:EMBEDDED_PHRASES]):
             ids.append(entry.id)
             texts.append(text)
     return ids, texts
@@ -132,9 +135,16 @@ def _write_dense(path: Path, library: Library, passages: Sequence[Evidence], vec
     statements = client.create_collection(CHROMA_STATEMENTS, embedding_function=None, metadata={"hnsw:space": "cosine"})
     statements.add(ids=[p.key for p in passages], embeddings=vectors)  # type: ignore[arg-type]
     ids, texts = finding_texts(library)
+    vectors_of_findings = embedder.embed(texts)
     findings = client.create_collection(CHROMA_FINDINGS, embedding_function=None, metadata={"hnsw:space": "cosine"})
-    rows = [f"{n}" for n in range(len(ids))]
-    findings.add(ids=rows, embeddings=embedder.embed(texts), metadatas=[{"finding": i} for i in ids], documents=texts)  # type: ignore[arg-type]
+    for start in range(0, len(ids), CHROMA_BATCH):
+        part = slice(start, start + CHROMA_BATCH)
+        findings.add(
+            ids=[str(n) for n in range(start, start + len(ids[part]))],
+            embeddings=vectors_of_findings[part],  # type: ignore[arg-type]
+            metadatas=[{"finding": finding} for finding in ids[part]],
+            documents=texts[part],
+        )
     client.close()  # type: ignore[attr-defined]
 
 

@@ -38,6 +38,7 @@ _IOP_HEAD = re.compile(r"\b(?:iops?|intra-?\s?ocular pressures?|ocular tensions?
 _IOP_VALUE = re.compile(
     rf"(?:{_SIDE}\W{{0,3}}(?:eye\W{{0,2}})?(?:(?:was|is|of|at)\s+)?)?{_N}\s*(?:mm\s*\[?hg\]?)?(?:\W{{0,3}}(?:in the\s+)?{_SIDE})?", re.I
 )
+_DATE_OR_ACUITY = re.compile(r"^[^/]{0,3}(?:(?:6|20)/\d{1,3}\b(?! ?mm)|\d{1,2}/\d{1,2}/\d{2,4})|^\W?/(?:\d{1,3})\b$")
 _SNELLEN = re.compile(r"(?<![\d/])(20|6)\s*/\s*(\d{1,4}(?:\.\d)?)(?:\s*([+-])\s*(\d))?(?![\d/])")
 _LOGMAR = re.compile(r"\blogmar\s*(?:of|:|=)?\s*(-?\d?\.\d+|\d)|(-?\d?\.\d+)\s*logmar\b", re.I)
 _LOW_VISION = (
@@ -130,20 +131,20 @@ def _pressures(text: str) -> Iterator[Quantity]:
         stop = re.search(r"[.;\n](?=\s|$)", text[head.end() :])
         end = min(head.end() + (stop.start() if stop else 90), head.end() + 90)
         segment = text[head.end() : end]
-        values = [m for m in _IOP_VALUE.finditer(segment) if m.group(2)]
-        for order, m in enumerate(values[:4]):
+        values = [m for m in _IOP_VALUE.finditer(segment) if m.group(2) and _is_pressure(segment, m)][:4]
+        for order, m in enumerate(values):
             value = float(m.group(2))
-            following = segment[m.end() : m.end() + 9].lower().lstrip()
-            if (
-                not 0 < value <= 90
-                or following.startswith(("/", "year", "day", "week", "month", "am", "pm", "%"))
-                or segment[: m.start()].endswith("/")
-            ):
-                continue
             named = (m.group(1) or m.group(3) or "").lower()
             lead = text[max(0, head.start() - 25) : head.start()].lower()
             laterality = _side(named) if named else _side_of(lead) if len(values) == 1 else ("right", "left")[order] if order < 2 else "unknown"
             yield Quantity("iop", value, "mmHg", laterality, head.start(), head.end() + m.end())
+
+
+def _is_pressure(segment: str, m: re.Match[str]) -> bool:
+    following = segment[m.end() : m.end() + 9].lower().lstrip()
+    if not 0 < float(m.group(2)) <= 90 or following.startswith(("year", "day", "week", "month", "am", "pm", "%")):
+        return False
+    return not _DATE_OR_ACUITY.match(segment[max(0, m.start(2) - 3) : m.end() + 6])
 
 
 def _acuities(text: str) -> Iterator[Quantity]:

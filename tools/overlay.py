@@ -81,7 +81,7 @@ def draw(pixels: Image.Image, findings: ImageFindings) -> Image.Image:
     for chip in chips:
         pen.rectangle(chip.at, fill=HALO, outline=chip.style.colour, width=max(1, unit // 2))
         pen.text(chip.origin, chip.text, fill=chip.style.colour, font=font)
-    _legend(canvas, findings, height, unit)
+    _legend(canvas, findings, [*taken, *(chip.at for chip in chips)], height, unit)
     return canvas
 
 
@@ -161,8 +161,8 @@ def _shared(a: Rectangle, b: Rectangle) -> float:
     return max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
 
 
-def _legend(canvas: Image.Image, findings: ImageFindings, height: int, unit: int) -> None:
-    """Lower left, on a dark panel: the letters that occur with their counts, disc and fovea, and the note if there is one."""
+def _legend(canvas: Image.Image, findings: ImageFindings, taken: list[Rectangle], height: int, unit: int) -> None:
+    """In the corner that covers least, on a dark panel: the letters that occur with their counts, anatomy, and the note if there is one."""
     counts = Counter(lesion.label for lesion in findings.lesions)
     lines: list[tuple[Colour, str]] = [
         (style.colour, f"{style.letter}  {style.name}: {counts[label]}") for label, style in STYLES.items() if counts[label]
@@ -183,10 +183,13 @@ def _legend(canvas: Image.Image, findings: ImageFindings, height: int, unit: int
     room = canvas.width - 6 * margin
     lines = [(colour, _shortened(pen, text, font, room)) for colour, text in lines]
     width = max(pen.textlength(text, font=font) for _, text in lines) + 2 * margin
-    top = canvas.height - spacing * len(lines) - 3 * margin
-    pen.rectangle((margin, top, margin + width, canvas.height - margin), fill=(0, 0, 0, 190))
+    tall = spacing * len(lines) + margin
+    lower, right = canvas.height - tall - margin, canvas.width - width - margin
+    corners = [(x, y, x + width, y + tall) for x, y in ((margin, lower), (right, lower), (margin, margin), (right, margin))]
+    panel = min(corners, key=lambda corner: sum(_shared(corner, other) for other in taken))
+    pen.rectangle(panel, fill=(0, 0, 0, 190))
     for row, (colour, text) in enumerate(lines):
-        pen.text((2 * margin, top + margin / 2 + row * spacing), text, fill=colour, font=font)
+        pen.text((panel[0] + margin, panel[1] + margin / 2 + row * spacing), text, fill=colour, font=font)
 
 
 def _shortened(pen: ImageDraw.ImageDraw, text: str, font: Font, room: float) -> str:

@@ -6,6 +6,7 @@ from agent import uncertainty
 from agent.agreement import disagreement
 from agent.deps import Deps
 from agent.dossier import dossier
+from agent.ports import UNMEASURED
 from agent.state import CaseState, Update
 
 
@@ -13,7 +14,8 @@ async def assess(state: CaseState, deps: Deps) -> Update:
     """Writes `assessment`, `uncertainty` and the first steps; the case then joins the moving average of the threshold."""
     assessment = await deps.reasoner.assess(dossier(state))
     conflict = disagreement(deps.library, assessment.differential, state["findings"])
-    threshold = deps.thresholds.observe(deps.reasoner.identity.profile, assessment.measurement.entropy + conflict, deps.initial_threshold)
+    measured = None if assessment.measurement.method == UNMEASURED else assessment.measurement.entropy + conflict
+    threshold = deps.thresholds.observe(deps.reasoner.identity.profile, measured, deps.initial_threshold)
     return {
         "assessment": assessment,
         "uncertainty": uncertainty.report(assessment.measurement, conflict, threshold, deps.settings.dial),

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from agent.domain import Evidence, ReasonerIdentity, Step
-from agent.ports import Assessment, Dossier, Effort, ImageStore, Measurement
+from agent.ports import UNMEASURED, Assessment, Dossier, Effort, ImageStore, Measurement
 from agent.reasoners import prompting
 from agent.reasoners.chat_server import ChatServer
 from agent.reasoners.choices import answer_from_tokens, answer_from_votes
@@ -100,7 +100,7 @@ class VllmReasoner:
         )
         return Assessment(
             differential=differential(weighed),
-            measurement=_measurement(bounds, "mean_token_entropy" if weighed and answer_tokens else "unknown", decisions),
+            measurement=_measurement(bounds, "mean_token_entropy" if weighed and answer_tokens else UNMEASURED, decisions),
             answer=answer,
             steps=(step, *_own_words(0, parsed.think)),
             usage=usage(completion),

@@ -82,7 +82,7 @@ def test_unknown_address(make: Maker) -> None:
 def test_refusal_names_the_image_and_keeps_nothing(make: Maker) -> None:
     store = make()
     data = encoded(picture(), "PNG")[:200]
-    with pytest.raises(ImageError, match="^image 4: "):
+    with pytest.raises(ImageError, match=r"^image 4: "):
         store.put(data, 4)
     with pytest.raises(ImageError):
         store.pixels(hashlib.sha256(data).hexdigest())
