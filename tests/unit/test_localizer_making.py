@@ -34,7 +34,9 @@ def test_twins_share_a_fold_and_folds_are_stable(tmp_path: Path) -> None:
     twins = read(write_photographs(tmp_path / "twins", [train, val], f"{train},{val}\n"))
     assert len({one.fold for one in alone}) == 2
     assert len({one.fold for one in twins}) == 1
-    assert alone[0].boxes == ((0, pytest.approx((0.4, 0.3, 0.6, 0.7))), (1, pytest.approx((0.2, 0.45, 0.3, 0.55))))
+    (disc, disc_box), (exudate, exudate_box) = alone[0].boxes
+    assert (disc, exudate) == (0, 1)
+    assert (*disc_box, *exudate_box) == pytest.approx((0.4, 0.3, 0.6, 0.7, 0.2, 0.45, 0.3, 0.55))
 
 
 def test_prepared_labels_follow_the_crop(tmp_path: Path) -> None:

@@ -139,10 +139,15 @@ def test_any_width(width: int) -> None:
     assert found.image.size == (width, round(width * 2 / 3))
 
 
-def test_examples_are_redrawn_byte_for_byte(tmp_path: Path) -> None:
-    main(str(tmp_path))
+def test_examples_are_redrawn(tmp_path: Path) -> None:
+    """Byte for byte on one machine; another processor or JPEG library may round a pixel differently, no more."""
+    main(str(tmp_path / "once"))
+    main(str(tmp_path / "again"))
     for name in EXAMPLES:
-        drawn = (tmp_path / f"{name}.jpg").read_bytes()
-        assert drawn == (EXAMPLE_FILES / f"{name}.jpg").read_bytes(), f"{name}.jpg differs: run python -m tools.renderer.examples examples"
+        drawn = (tmp_path / "once" / f"{name}.jpg").read_bytes()
+        assert drawn == (tmp_path / "again" / f"{name}.jpg").read_bytes()
         assert len(drawn) <= 400_000
-        assert Image.open(io.BytesIO(drawn)).size == (1600, 1067)
+        now, kept = Image.open(io.BytesIO(drawn)), Image.open(EXAMPLE_FILES / f"{name}.jpg")
+        assert now.size == kept.size == (1600, 1067)
+        difference = np.abs(np.asarray(now, float) - np.asarray(kept, float)).mean()
+        assert difference < 1, f"{name}.jpg differs: run python -m tools.renderer.examples examples"
