@@ -106,9 +106,9 @@ def knowledge_check() -> None:
 def localizer_train(
     data: Annotated[Path, typer.Argument(help="The photographs with YOLO labels (folders images and labels).")],
     out: Annotated[Path, typer.Argument(help="Where weights, metrics and the ONNX file go.")],
-    epochs: Annotated[int, typer.Option(help="Passes over the training photographs.")] = 120,
-    image_size: Annotated[int, typer.Option(help="Long side in pixels at which the detector looks.")] = 1280,
-    device: Annotated[str, typer.Option(help="A torch device: cpu, 0, 0,1.")] = "cpu",
+    epochs: Annotated[int, typer.Option(help="Passes over the training photographs.")] = 110,
+    image_size: Annotated[int, typer.Option(help="Long side in pixels at which the detector looks.")] = 1024,
+    device: Annotated[str, typer.Option(help="One torch device: cpu, 0, 1.")] = "cpu",
 ) -> None:
     """Train the detector. Needs the extra: pip install 'fovea[train]'."""
     with told():

@@ -32,7 +32,7 @@ _PSEUDO = ("no longer able", "not only", "no change", "no improvement", "not imp
 _FAMILY = (
     "family history", "familial history", "mother", "father", "sister", "brother", "grandmother", "grandfather", "aunt", "uncle", "cousin",
     "parents", "sibling", "siblings", "maternal", "paternal", "his son", "her son", "his daughter", "her daughter", "fh", "fhx", "wife",
-    "husband", "his brother", "relative", "relatives",
+    "husband", "his brother", "a relative", "relatives",
 )  # fmt: skip
 _REPORTER = re.compile(
     r"\b(?:mother|father|parents?|wife|husband|sister|brother|grandmother|grandfather)"
@@ -53,8 +53,13 @@ _ORGANS = frozenset(
     "chest abdominal abdomen joint joints back leg legs arm arms neck jaw knee knees shoulder shoulders stomach ear tooth teeth dental pelvic "
     "throat muscle muscles hip limb limbs".split()
 )
+_UNREMARKABLE = frozenset("normal negative unremarkable nonreactive".split())
+_REMARKABLE = frozenset("positive raised elevated reactive increased abnormal high titer titre detected".split())
 _ABBREVIATION = re.compile(r"(?:\b(?:dr|mr|mrs|ms|vs|approx|e\.g|i\.e|no|st|ca)|\b[A-Za-z]|\d)$", re.IGNORECASE)
-_HEADING = re.compile(r"^\s*(?:[-*•]\s*)?\**([A-Z][A-Za-z /]{2,40}?)\**\s*:\**", re.MULTILINE)
+_HEADING = re.compile(
+    r"^\s*(?:[-*•]\s*)?\**((?:[A-Z][A-Za-z /]{2,40}? )?(?:history|complaint|examination|tests?|information|findings|imaging|fundus|impression|exam|diagnosis|medications?|social|drugs?|allergies|plan))\**\s*:\**",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +93,7 @@ def sentences(narrative: str) -> Iterator[Sentence]:
             heading = found.group(1).lower()
         elif not line.group().lstrip().startswith(("-", "*", "•")) and not line.group().startswith("  "):
             heading = ""
-        begin = 0
+        begin = found.end() if found else 0
         for stop in re.finditer(r"[.!?;](?=\s|$)", line.group()):
             if stop.group() == "." and _ABBREVIATION.search(line.group()[: stop.start()]) and stop.end() < len(line.group()):
                 number = line.group()[stop.start() - 1].isdigit()
@@ -134,6 +139,12 @@ def elsewhere(sentence: Sentence, position: int) -> bool:
     """Whether a lone word speaks of another part of the body ("chest pain", "pain in the knee")."""
     words = [t.word for t in sentence.tokens]
     return not _ORGANS.isdisjoint(words[max(0, position - 1) : position]) or not _ORGANS.isdisjoint(words[position + 1 : position + 4])
+
+
+def reported_normal(sentence: Sentence) -> bool:
+    """Whether a sentence about tests reports them as normal or negative and none as positive."""
+    words = {t.word for t in sentence.tokens}
+    return not _UNREMARKABLE.isdisjoint(words) and _REMARKABLE.isdisjoint(words)
 
 
 def side(words: Sequence[str], first: int, last: int) -> Laterality:

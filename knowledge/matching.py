@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from knowledge.text import Token, content, offered, required, tokens
+from knowledge.text import STOP, Token, content, offered, required, tokens
 
 SLACK = 3
 """Other words that may stand between the words of a phrase."""
@@ -97,7 +97,21 @@ def _window(pattern: Pattern, words: Sequence[Token], places: dict[str, list[int
         chosen += nearest
     first, last = min(chosen), max(chosen)
     between = words[first : last + 1]
-    others = sum(1 for t in between if t.word[0].isalnum()) - len(set(chosen))
+    others = sum(1 for position, t in enumerate(between, start=first) if t.word[0].isalpha() and t.word not in STOP and position not in chosen)
     if others > SLACK or any(t.word in _BREAKS for t in between):
         return None
+    if any(t.word == "," for t in between) and not _in_order(pattern, words, first, last):
+        return None
     return Hit(pattern.name, first, last, len(pattern.stems), pattern.negative)
+
+
+def _in_order(pattern: Pattern, words: Sequence[Token], first: int, last: int) -> bool:
+    """Across a comma the words must stand as in the phrase: "sudden, painless loss" is a sudden loss, "oedema, pale disc" no pale oedema."""
+    position = first
+    for stem in pattern.stems:
+        while position <= last and stem not in offered(words[position]):
+            position += 1
+        if position > last:
+            return False
+        position += 1
+    return True

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from agent.domain import Demographics, Finding, Presence
-from knowledge.context import Sentence, context, elsewhere, sentences
+from knowledge.context import Sentence, context, elsewhere, reported_normal, sentences
 from knowledge.library import NAMES_PREFIX, Library
 from knowledge.matching import Hit, Pattern, PhraseIndex, patterns
 from knowledge.measurements import Quantity, demographics, quantities
@@ -46,6 +46,7 @@ class NarrativeReader:
         kept = tuple(sentences(narrative))
         for number, sentence in enumerate(kept):
             hits = _longest(self._index.find(sentence.tokens))
+            hits = [hit for hit in hits if not _is_sign(hit, hits)]
             here = [f for hit in hits if (f := self._finding(sentence, hit)) is not None]
             clinical = any(f.presence != "absent" and f.finding_id not in _SIDES and not f.finding_id.startswith("normal") for f in here)
             found += here if clinical else [f for f in here if f.finding_id not in _SIDES]
@@ -66,11 +67,14 @@ class NarrativeReader:
         weight = 1.0 if where.presence != "possible" else POSSIBLE_WEIGHT
         if where.past and hit.name.startswith(NAMES_PREFIX):
             weight *= PAST_WEIGHT
+        presence = where.presence
+        if entry is not None and entry.kind == "test" and reported_normal(sentence):
+            presence = "absent"
         name = entry.name if entry else f"named: {self._library.condition[hit.name.removeprefix(NAMES_PREFIX)].name}"
         return Finding(
             finding_id=hit.name,
             name=name,
-            presence=where.presence,
+            presence=presence,
             source="narrative",
             laterality=where.laterality,
             weight=weight,
@@ -126,6 +130,13 @@ def _longest(hits: Iterable[Hit]) -> list[Hit]:
     kept = sorted(best.values(), key=lambda h: (h.first, -h.size, h.name))
     named = [h for h in kept if h.name.startswith(NAMES_PREFIX)]
     return [hit for hit in kept if not any(n.first <= hit.first and hit.last <= n.last and n.size > hit.size and n is not hit for n in named)]
+
+
+def _is_sign(hit: Hit, hits: Iterable[Hit]) -> bool:
+    """A condition whose very name is also a sign ("esotropia") was seen, not diagnosed: the sign alone counts."""
+    if not hit.name.startswith(NAMES_PREFIX) or hit.size > 1:
+        return False
+    return any((o.first, o.last) == (hit.first, hit.last) and not o.name.startswith(NAMES_PREFIX) for o in hits)
 
 
 def _meanings(q: Quantity) -> Iterator[str]:

@@ -70,6 +70,15 @@ def test_a_mirrored_photograph_is_the_other_eye_with_the_same_quadrants_and_dist
     assert one.fovea_distance_dd == pytest.approx(other.fovea_distance_dd, abs=0.011)
 
 
+@pytest.mark.parametrize(
+    ("x", "y", "name"),
+    [(0.3, 0.2, "superior_temporal"), (0.3, 0.8, "inferior_temporal"), (0.9, 0.2, "superior_nasal"), (0.9, 0.8, "inferior_nasal")],
+)
+def test_quadrants_of_a_right_eye(x: float, y: float, name: Quadrant) -> None:
+    (one,) = place([Found("drusen", 0.5, square(x, y))], landmarks(WIDTH, HEIGHT, None, RIGHT_DISC))
+    assert one.quadrant == name
+
+
 def test_the_field_of_view_not_the_picture_says_where_the_centre_is() -> None:
     field = Box(x1=0.6, y1=0.0, x2=1.0, y2=1.0)  # the retina fills the right part of the picture
     disc = Box(x1=0.62, y1=0.45, x2=0.68, y2=0.55)
