@@ -32,7 +32,7 @@ _PSEUDO = ("no longer able", "not only", "no change", "no improvement", "not imp
 _FAMILY = (
     "family history", "familial history", "mother", "father", "sister", "brother", "grandmother", "grandfather", "aunt", "uncle", "cousin",
     "parents", "sibling", "siblings", "maternal", "paternal", "his son", "her son", "his daughter", "her daughter", "fh", "fhx", "wife",
-    "husband", "his brother", "a relative", "relatives",
+    "husband", "his brother", "relatives",
 )  # fmt: skip
 _REPORTER = re.compile(
     r"\b(?:mother|father|parents?|wife|husband|sister|brother|grandmother|grandfather)"
@@ -41,6 +41,7 @@ _REPORTER = re.compile(
     r"|\bby (?:(?:his|her|the|their) )?(?:mother|father|parents?|wife|husband)\b"
 )
 """Relatives who tell of the patient: their words are about the patient, not about the family."""
+_PATIENT = ("the patient", "patient", "he", "she")
 _PAST = ("history of", "past medical history", "past ocular history", "known", "previous", "previously", "pmh", "poh", "prior", "years ago")
 _SCOPE_END = frozenset("but however although though except apart aside whereas yet while which who presents presented complains".split())
 _VERBS = frozenset("is was are were has had shows showed reveals revealed demonstrates demonstrated reports reported notes noted".split())
@@ -111,14 +112,19 @@ def _sentence(line: re.Match[str], begin: int, end: int, heading: str) -> Iterat
         yield Sentence(line.start() + begin + lead, text.strip(), heading, tokens(text.strip()))
 
 
-def context(sentence: Sentence, first: int, last: int, negative: bool = False) -> Context:
-    """The context of tokens `first` to `last` (inclusive) of the sentence. `negative`: those tokens hold a negation of their own that
-    belongs to the finding ("no pain" for painless)."""
+def context(sentence: Sentence, first: int, last: int, *, negative: bool = False, normal: bool = False) -> Context:
+    """The context of tokens `first` to `last` (inclusive) of the sentence.
+
+    `negative`: those tokens hold a negation of their own that belongs to the finding ("no pain" for painless). `normal`: the finding is
+    that something is normal; a negation before a comma then speaks of something else ("no proptosis, vision normal").
+    """
     words = [t.word for t in sentence.tokens]
     before = _clause_before(words, first)
+    near = before[len(before) - before[::-1].index(",") :] if "," in before else before
+    lead_words = near if normal or before[:1] == ["absent"] else before
     after = _clause_after(words, last)
     inside = " ".join(words[first : last + 1])
-    lead = " ".join(before)
+    lead = " ".join(lead_words)
     trail = " ".join(after[:4])
     negated = _has(lead, _NEGATED_BEFORE) and not _has(f"{lead} {inside}", _PSEUDO)
     negated = negated or (not negative and _has(inside, ("no", "not", "without")) and not _has(inside, _PSEUDO))
@@ -129,7 +135,7 @@ def context(sentence: Sentence, first: int, last: int, negative: bool = False) -
     family_words = _REPORTER.sub(" ", f"{' '.join(words[: first + 1])} {' '.join(after[:3])}")
     return Context(
         presence="absent" if negated else "possible" if possible else "present",
-        family="family" in sentence.heading or _has(family_words, _FAMILY),
+        family=("family" in sentence.heading and not _has(" ".join(words[:first]), _PATIENT)) or _has(family_words, _FAMILY),
         past=("history" in sentence.heading and "present" not in sentence.heading) or _has(" ".join(before[-8:]), _PAST),
         laterality=side(words, first, last),
     )

@@ -37,7 +37,7 @@ class Parameters:
     )
     other_prior: float = 0.05
     temper: float = 0.7
-    max_nats: float = 4.5
+    max_nats: float = 5.5
     named_nats: float = 4.0
     named_child_nats: float = 2.5
     unnamed_nats: float = -2.5

@@ -42,8 +42,8 @@ _DATE_OR_ACUITY = re.compile(r"^[^/]{0,3}(?:(?:6|20)/\d{1,3}\b(?! ?mm)|\d{1,2}/\
 _SNELLEN = re.compile(r"(?<![\d/])(20|6)\s*/\s*(\d{1,4}(?:\.\d)?)(?:\s*([+-])\s*(\d))?(?![\d/])")
 _LOGMAR = re.compile(r"\blogmar\s*(?:of|:|=)?\s*(-?\d?\.\d+|\d)|(-?\d?\.\d+)\s*logmar\b", re.I)
 _LOW_VISION = (
-    (re.compile(r"\b(?:no (?:perception of light|light perception)|NLP|NPL)\b"), 3.0),
-    (re.compile(r"\b(?:light perception|perception of light|PL|LP)\b(?! (?:intact|present bilaterally))"), 2.7),
+    (re.compile(r"\b(?:(?i:no (?:perception of light|light perception))|NLP|NPL)\b"), 3.0),
+    (re.compile(r"\b(?:(?i:light perception|perception of light)|PL|LP)\b(?! (?:intact|present bilaterally))"), 2.7),
     (re.compile(r"\b(?:hand movements?|hand motions?|HM)\b", re.I), 2.3),
     (re.compile(r"\b(?:count(?:ing)? fingers?|finger counting|CF)\b", re.I), 1.9),
 )

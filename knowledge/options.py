@@ -15,6 +15,7 @@ from knowledge.text import STOP, content, tokens
 SHARPNESS = 4.0
 """How strongly relevance separates options that name no condition (ours)."""
 _EDGE_FLOOR = 1e-4
+_NORMAL = ("normal", "no abnormality", "healthy", "normal eye", "normal fundus")
 
 
 class OptionJudge:
@@ -48,6 +49,8 @@ class OptionJudge:
 
     def _conditions(self, text: str) -> set[str]:
         """Conditions named by an option: those whose name covers the most of its words."""
+        if text.strip().rstrip(".").lower() in _NORMAL:
+            return {"normal_eye"} & set(self._library.condition)
         words = tokens(text)
         hits = list(self._names.find(words))
         longest = max((h.size for h in hits), default=0)

@@ -16,6 +16,7 @@ from knowledge.measurements import Quantity, demographics, quantities
 
 _ORDER: dict[Presence, int] = {"present": 2, "possible": 1, "absent": 0}
 _FAMILY_KINDS = "family_history"
+_NORMAL = ("normal_", "full_")
 _SIDES = ("bilateral_involvement", "unilateral_involvement")
 """Findings that mean something only beside another one: a pressure measured in both eyes involves neither."""
 PAST_WEIGHT = 0.6
@@ -57,7 +58,7 @@ class NarrativeReader:
         return Reading(demographics(narrative), _settled(found), kept, frozenset(covered))
 
     def _finding(self, sentence: Sentence, hit: Hit) -> Finding | None:
-        where = context(sentence, hit.first, hit.last, hit.negative)
+        where = context(sentence, hit.first, hit.last, negative=hit.negative, normal=hit.name.startswith(_NORMAL))
         entry = self._library.finding.get(hit.name)
         if where.family and _FAMILY_KINDS not in hit.name:
             return None
@@ -133,10 +134,12 @@ def _longest(hits: Iterable[Hit]) -> list[Hit]:
 
 
 def _is_sign(hit: Hit, hits: Iterable[Hit]) -> bool:
-    """A condition whose very name is also a sign ("esotropia") was seen, not diagnosed: the sign alone counts."""
-    if not hit.name.startswith(NAMES_PREFIX) or hit.size > 1:
+    """A condition whose name is also a sign, or only part of one, was seen and not diagnosed ("esotropia", "cataract surgery",
+    "serous retinal detachment"): the sign alone counts."""
+    if not hit.name.startswith(NAMES_PREFIX):
         return False
-    return any((o.first, o.last) == (hit.first, hit.last) and not o.name.startswith(NAMES_PREFIX) for o in hits)
+    covering = [o for o in hits if o.first <= hit.first and hit.last <= o.last and not o.name.startswith(NAMES_PREFIX)]
+    return any(o.size > hit.size or (o.size == hit.size == 1) for o in covering)
 
 
 def _meanings(q: Quantity) -> Iterator[str]:

@@ -53,6 +53,7 @@ _SYNONYMS = {
         "floaters": "floater floaters",
         "flashes": "flash flashes flashing photopsia photopsias",
         "jaundiced": "jaundice jaundiced",
+        "several": "several",
         "headache": "headache headaches cephalgia",
         "itching": "itch itching itchy pruritus",
         "distortion": "distortion distorted metamorphopsia wavy",

@@ -53,9 +53,7 @@ class ScriptedReasoner:
 
     @property
     def identity(self) -> ReasonerIdentity:
-        return ReasonerIdentity(
-            kind="double", profile="scripted", fingerprint="0", statement="a test double", reads_images=self._reads_images
-        )
+        return ReasonerIdentity(kind="double", profile="scripted", fingerprint="0", statement="a test double", reads_images=self._reads_images)
 
     async def assess(self, dossier: Dossier) -> Assessment:
         return self._answer(0)

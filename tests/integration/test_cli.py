@@ -81,7 +81,8 @@ def test_trace_and_overlay_are_written(fovea: Fovea, tmp_path: Path) -> None:
     assert [record["stage"] for record in loaded["stages"]] == json.loads(done.stdout)["path"]
     assert all(route["reason"] for route in loaded["routes"])
     (overlay,) = (tmp_path / "o").iterdir()
-    assert Image.open(overlay).size == Image.open(image).size
+    with Image.open(overlay) as drawn, Image.open(image) as given:
+        assert drawn.size == given.size
 
 
 def written(path: Path, data: bytes) -> Path:

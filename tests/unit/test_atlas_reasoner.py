@@ -26,7 +26,12 @@ CLASSIC = {
     "central_retinal_artery_occlusion": "A 72-year-old man with atrial fibrillation lost vision in the right eye suddenly and without pain. There is "
     "a cherry-red spot with retinal whitening and a RAPD.",
 }
-VAGUE = ("Blurred vision for some months.", "The patient is not happy with her eyes and the vision is blurry.", "Red eye.", "Headache and blurred vision.")
+VAGUE = (
+    "Blurred vision for some months.",
+    "The patient is not happy with her eyes and the vision is blurry.",
+    "Red eye.",
+    "Headache and blurred vision.",
+)
 
 
 async def report_of(deps: Deps, text: str, **case: object) -> CaseReport:
