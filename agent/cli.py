@@ -78,7 +78,7 @@ def _read(path: Path) -> str:
 @knowledge_app.command("build")
 def knowledge_build() -> None:
     """Build the knowledge index for the knowledge files as they are (done by itself when needed)."""
-    from agent.container import load_settings
+    from agent.settings import load_settings
     from knowledge import index
     from knowledge.embedding import SentenceEmbedder
 

@@ -6,12 +6,18 @@ import asyncio
 import json
 import re
 import sys
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from agent.domain import AnswerOption, CaseRequest, ImageInput
-from agent.errors import InputError, OptionError
+from agent.errors import InputError, LocalizerError, OptionError
+
+if TYPE_CHECKING:
+    from agent.ports import Localizer
+    from agent.settings import Settings
 
 
 def run_consultation(
@@ -45,10 +51,14 @@ def parse_option(text: str) -> AnswerOption:
 
 
 async def _consult(request: CaseRequest, reasoner: str, json_output: bool, trace: Path | None, overlay: Path | None) -> None:
+    from agent.settings import load_settings
+
+    settings = load_settings()
+    localizer = _warming_localizer(settings) if request.images else None
     from agent.container import build
     from agent.walk import walk
 
-    deps = build(reasoner="vllm" if reasoner == "vllm" else "atlas")
+    deps = build(settings, "vllm" if reasoner == "vllm" else "atlas", localizer=localizer)
     show = sys.stderr.isatty() and not json_output
     try:
         state = await walk(request, deps, _progress if show else None)
@@ -72,6 +82,21 @@ async def _consult(request: CaseRequest, reasoner: str, json_output: bool, trace
     from agent.rendering import render
 
     render(state["report"], Console())
+
+
+def _warming_localizer(settings: Settings) -> Localizer:
+    """The detector, its weights being loaded by a second thread while this one imports the rest; what fails there fails again,
+    and is told, when the localizer is used."""
+    from tools.localizer.detector import OnnxLocalizer
+
+    localizer = OnnxLocalizer(settings.localizer.weights, settings.localizer.threads)
+
+    def load() -> None:
+        with suppress(LocalizerError):
+            _ = localizer.identity
+
+    threading.Thread(target=load, daemon=True).start()
+    return localizer
 
 
 def _progress(stage: str) -> None:

@@ -9,9 +9,8 @@ from typing import Literal
 from langgraph.runtime import Runtime
 
 from agent.deps import Deps, SystemClock
-from agent.errors import SettingsError
 from agent.ports import ImageStore, Localizer, Reasoner
-from agent.settings import Settings
+from agent.settings import Settings, load_settings
 from agent.thresholds import ThresholdStore
 from knowledge import index
 from knowledge.embedding import SentenceEmbedder
@@ -51,18 +50,6 @@ def build(settings: Settings | None = None, reasoner: ReasonerKind = "atlas", *,
         thresholds=ThresholdStore(settings.dial, settings.data_directory / "thresholds.sqlite"),
         initial_threshold=settings.dial.initial_threshold if settings.dial.initial_threshold is not None else initial,
     )
-
-
-def load_settings() -> Settings:
-    """Settings from the environment. Raises `SettingsError` naming the field."""
-    from pydantic import ValidationError
-
-    try:
-        return Settings()
-    except ValidationError as error:
-        problem = error.errors()[0]
-        name = "__".join(str(part) for part in problem["loc"]).upper()
-        raise SettingsError(f"setting FOVEA_{name}: {problem['msg']}") from error
 
 
 def deps_of(runtime: Runtime[Deps]) -> Deps:

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from agent.errors import SettingsError
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
@@ -84,3 +86,13 @@ class Settings(BaseSettings):
     abstention: Abstention = Abstention()
     knowledge: Knowledge = Knowledge()
     vllm: Vllm = Vllm()
+
+
+def load_settings() -> Settings:
+    """Settings from the environment. Raises `SettingsError` naming the field."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        problem = error.errors()[0]
+        name = "__".join(str(part) for part in problem["loc"]).upper()
+        raise SettingsError(f"setting FOVEA_{name}: {problem['msg']}") from error

@@ -57,10 +57,11 @@ _ORGANS = frozenset(
 _UNREMARKABLE = frozenset("normal negative unremarkable nonreactive".split())
 _REMARKABLE = frozenset("positive raised elevated reactive increased abnormal high titer titre detected".split())
 _ABBREVIATION = re.compile(r"(?:\b(?:dr|mr|mrs|ms|vs|approx|e\.g|i\.e|no|st|ca)|\b[A-Za-z]|\d)$", re.IGNORECASE)
-_HEADING = re.compile(
-    r"^\s*(?:[-*•]\s*)?\**((?:[A-Z][A-Za-z /]{2,40}? )?(?:history|complaint|examination|tests?|information|findings|imaging|fundus|impression|exam|diagnosis|medications?|social|drugs?|allergies|plan))\**\s*:\**",
-    re.IGNORECASE,
+_HEADINGS = (
+    "history|complaint|examination|exam|tests?|information|findings|imaging|fundus|impression|diagnosis|medications?|drugs?|allergies|"
+    "social|plan"
 )
+_HEADING = re.compile(rf"^\s*(?:[-*•]\s*)?\**((?:[A-Z][A-Za-z /]{{2,40}}? )?(?:{_HEADINGS}))\**\s*:\**", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

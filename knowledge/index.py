@@ -1,7 +1,8 @@
 """Builds the knowledge index: once, by one writer, into a directory named after its content, then renamed into place.
 
-A directory holds `library.json` (the checked knowledge) and `patterns.json` (its compiled phrases), both fast to load, `statements.sqlite` (FTS5 for BM25, and the ranked statements of
-every condition, which need no model to read) and `chroma/` (dense vectors of statements and findings). Readers never write.
+A directory holds `library.json` (the checked knowledge) and `patterns.json` (its compiled phrases), both fast to load,
+`statements.sqlite` (FTS5 for BM25, and the ranked statements of every condition, which need no model to read) and `chroma/` (dense
+vectors of statements and findings). Readers never write.
 """
 
 from __future__ import annotations
@@ -141,7 +142,7 @@ def _write_dense(path: Path, library: Library, passages: Sequence[Evidence], vec
         part = slice(start, start + CHROMA_BATCH)
         findings.add(
             ids=[str(n) for n in range(start, start + len(ids[part]))],
-            embeddings=vectors_of_findings[part],  # type: ignore[arg-type]
+            embeddings=vectors_of_findings[part],
             metadatas=[{"finding": finding} for finding in ids[part]],
             documents=texts[part],
         )

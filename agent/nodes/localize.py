@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from tools.localizer.findings import findings_from
-
 from agent.deps import Deps
 from agent.domain import ImageFindings, ImageRef
 from agent.state import CaseState, Update
+from tools.localizer.findings import findings_from
 
 
 async def localize(state: CaseState, deps: Deps) -> Update:

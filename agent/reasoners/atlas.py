@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -58,11 +59,15 @@ class AtlasReasoner:
         self._reader = reader
         self._nearest = nearest_findings
         self._scorer = DifferentialScorer(library)
-        self._options = OptionJudge(library)
 
     @property
     def identity(self) -> ReasonerIdentity:
         return ReasonerIdentity(kind="atlas", profile="atlas", fingerprint=self._library.digest[:16], statement=STATEMENT)
+
+    @cached_property
+    def _options(self) -> OptionJudge:
+        """Built at the first case that has options."""
+        return OptionJudge(self._library)
 
     async def assess(self, dossier: Dossier) -> Assessment:
         posterior = self._scorer.posterior(dossier.findings, dossier.demographics)
@@ -83,7 +88,7 @@ class AtlasReasoner:
         """Nothing to close."""
 
     def _assessment(self, dossier: Dossier, posterior: Posterior, steps: tuple[Step, ...], added: tuple[Finding, ...]) -> Assessment:
-        answer: Answer | None = self._options.judge(dossier.options, posterior.probabilities)
+        answer: Answer | None = self._options.judge(dossier.options, posterior.probabilities) if dossier.options else None
         spread = answer.probabilities.values() if answer else posterior.probabilities.values()
         value = entropy(spread)
         return Assessment(

@@ -47,7 +47,7 @@ def test_the_three_examples_end_as_they_are_meant_to(fovea: Fovea) -> None:
         assert done.returncode == 0, done.stderr
         assert done.stdout.count("\n") == 1
         reports[name] = json.loads(done.stdout)
-        assert KEYS <= set(reports[name])
+        assert set(reports[name]) >= KEYS
         assert {"urgency", "time_frame", "rules", "sources"} <= set(reports[name]["triage"])
         assert {"entropy", "threshold", "omega", "depth"} <= set(reports[name]["uncertainty"])
     assert reports["clear"]["outcome"] == "diagnosed"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from agent.domain import AnswerOption, CaseReport, CaseRequest
 from agent.deps import Deps
+from agent.domain import AnswerOption, CaseReport, CaseRequest
 from agent.walk import consult
 
 CLASSIC = {
