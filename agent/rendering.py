@@ -8,7 +8,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from agent.domain import CaseReport, Claim
+from agent.domain import CaseReport, Claim, Step
 
 _COLOURS = {"emergency": "bold white on red", "urgent": "bold red", "soon": "yellow", "routine": "green"}
 _MARKS = {"supported": "[green]✓[/]", "misattributed": "[red]≠[/]", "not_found": "[red]✗[/]", "pending": "?"}
@@ -82,8 +82,15 @@ def _reasoning(report: CaseReport) -> RenderableType:
         )
     lines.append(f"[bold]Path[/] {' → '.join(report.path)}")
     lines += [f"  [dim]{route.stage}: {escape(route.reason)}[/]" for route in report.routes]
-    lines += [f"[dim]{step.round}.[/] [italic]{escape(step.title)}[/]: {escape(step.text)}" for step in report.steps]
+    lines += [f"[dim]{step.round}.[/] [italic]{escape(step.title)}[/]: {escape(step.text)}" for step in _told(report)]
     return Group("", *lines, "")
+
+
+def _told(report: CaseReport) -> list[Step]:
+    """The first pass and the last round in full, of the rounds between the outcome; the trace has everything."""
+    last = max((step.round for step in report.steps), default=0)
+    outcomes = {step.round: step for step in report.steps}
+    return [step for step in report.steps if step.round in (0, last) or step is outcomes[step.round]]
 
 
 def _claims(report: CaseReport) -> RenderableType:

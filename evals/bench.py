@@ -28,7 +28,7 @@ from rich.table import Table
 from agent.container import build
 from agent.deps import Deps
 from agent.domain import CaseRequest, ImageInput
-from agent.settings import Dial, Settings
+from agent.settings import Dial, Knowledge, Settings
 from agent.walk import consult
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -155,8 +155,12 @@ def main() -> None:
         alone, fovea = cold(arguments.rounds)
         ratio = statistics.median(b / a for a, b in zip(alone, fovea, strict=True))
         table.add_row("cold, s a case", f"{statistics.median(alone):.2f}", f"{statistics.median(fovea):.2f}", f"{ratio:.2f}", "<= 3")
-        settings = Settings(data_directory=Path(folder), dial=Dial(initial_threshold=10.0, adaptive=False))
-        deps = build(settings.model_copy(update={"knowledge": settings.knowledge.model_copy(update={"directory": Settings().data_directory / "index"})}))
+        settings = Settings(
+            data_directory=Path(folder),
+            dial=Dial(initial_threshold=10.0, adaptive=False),
+            knowledge=Knowledge(directory=Settings().data_directory / "index"),
+        )
+        deps = build(settings)
         paths = photographs(Path(folder), arguments.cases)
         for workers in (1, 2):
             runs = [warm(deps, paths, workers) for _ in range(3)]

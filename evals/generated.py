@@ -14,7 +14,12 @@ from knowledge.library import Library
 from knowledge.schema import Condition
 
 _AGES = {"infant": (0.2, 1.9), "child": (3, 15), "young_adult": (18, 39), "middle_aged": (40, 59), "older": (60, 74), "elderly": (75, 92)}
-_OPENINGS = ("{who} presents with {first}.", "{who} was referred with {first}.", "{who}. Complains of {first}.", "Please see {who} with {first}.")
+_OPENINGS = (
+    "{who} presents with {first}.",
+    "{who} was referred with {first}.",
+    "{who}. Complains of {first}.",
+    "Please see {who} with {first}.",
+)
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,8 @@ from agent.domain import CaseReport, CaseRequest
 from agent.walk import consult
 
 
-async def run(path: Path, deps: Deps) -> list[tuple[str, CaseReport]]:
-    """(reference diagnosis, report) per line of the file. Only the case summary reaches the state machine."""
-    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+async def run(lines: list[dict[str, str]], deps: Deps) -> list[tuple[str, CaseReport]]:
+    """(reference diagnosis, report) per vignette. Only the case summary reaches the state machine."""
     return [(line["reference_diagnosis"], await consult(CaseRequest(narrative=line["case_summary"]), deps)) for line in lines]
 
 
@@ -31,7 +30,9 @@ def line_of(reference: str, report: CaseReport) -> str:
 
 
 def main() -> None:
-    for reference, report in asyncio.run(run(Path(sys.argv[1]), build())):
+    text = Path(sys.argv[1]).read_text(encoding="utf-8")
+    lines = [json.loads(line) for line in text.splitlines() if line.strip()]
+    for reference, report in asyncio.run(run(lines, build())):
         print(line_of(reference, report))
 
 

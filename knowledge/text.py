@@ -60,7 +60,8 @@ _SYNONYMS = {
     }.items()
 }
 _WORDLIKE = frozenset(
-    "arm cat ran can car cap sad fat pam hat nap map had ped crao pic arn ome ion are all aid aids red bad cord sac odd barn ted pac mog sch may".split()
+    "arm cat ran can car cap sad fat pam hat nap map had ped crao pic arn "
+    "ome ion are all aid aids red bad cord sac odd barn ted pac mog sch may".split()
 )
 STOP = frozenset(
     "a an the of in on at to and or with for from by is are was were be been has have had he she his her their it its this that as "

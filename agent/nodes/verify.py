@@ -7,10 +7,11 @@ import re
 from agent.citations import verified
 from agent.decision import decide
 from agent.deps import Deps
-from agent.domain import URGENCIES, CaseReport, ImageFindings, TriageDecision, Usage
+from agent.domain import URGENCIES, CaseReport, ImageFindings, Outcome, TriageDecision, Usage
 from agent.errors import StageError
 from agent.state import CaseState, Update
 
+OPEN_FRAME = "for a clinician to set: no diagnosis was reached; {urgency} is the least that the likely candidates ask for"
 _BOX = re.compile(r"\[(\d+), (\d+), (\d+), (\d+)\]")
 
 
@@ -37,7 +38,7 @@ async def verify(state: CaseState, deps: Deps) -> Update:
             images=state["image_findings"],
             steps=state.get("steps", ()),
             notes=state.get("notes", ()),
-            triage=_floored(draft.triage, state["floor"]),
+            triage=_settled(draft.triage, state["floor"], outcome),
             grounded_report=draft.grounded_report,
             reasoner=state["reasoner"],
             usage=assessment.usage if assessment else Usage(),
@@ -45,11 +46,14 @@ async def verify(state: CaseState, deps: Deps) -> Update:
     }
 
 
-def _floored(decision: TriageDecision, floor: TriageDecision) -> TriageDecision:
-    """Safety rule 1: whatever was written since, the urgency is not below what the red-flag rules demand."""
-    if URGENCIES.index(decision.urgency) >= URGENCIES.index(floor.urgency):
-        return decision
-    return floor
+def _settled(decision: TriageDecision, floor: TriageDecision, outcome: Outcome) -> TriageDecision:
+    """Safety rule 1: whatever was written since, the urgency is not below what the red-flag rules demand. Without a diagnosis and
+    without a rule no published time frame holds."""
+    if URGENCIES.index(decision.urgency) < URGENCIES.index(floor.urgency):
+        return floor
+    if outcome != "diagnosed" and not (floor.rules and decision.urgency == floor.urgency):
+        return decision.model_copy(update={"time_frame": OPEN_FRAME.format(urgency=decision.urgency), "sources": floor.sources})
+    return decision
 
 
 def _boxes_stand(report: str, images: tuple[ImageFindings, ...]) -> None:

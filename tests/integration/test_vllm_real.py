@@ -33,14 +33,14 @@ class OnePhotograph:
     def put(self, data: bytes, number: int = 1) -> ImageRef:
         raise NotImplementedError
 
-    def pixels(self, sha256: str) -> Image.Image:  # noqa: ARG002
+    def pixels(self, sha256: str) -> Image.Image:
         image = Image.new("RGB", (448, 336), (150, 70, 30))
         image.paste((250, 220, 150), (100, 140, 160, 200))
         return image
 
 
 class Unlisted:
-    def resolve(self, text: str) -> tuple[str, str, str | None] | None:  # noqa: ARG002
+    def resolve(self, text: str) -> tuple[str, str, str | None] | None:
         return None
 
 
