@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: consult test lint bench setup setup-dev examples clean
+.PHONY: consult test lint bench setup setup-dev examples pictures clean
 
 consult: setup  ## set everything up, then walk the shipped example case
 	$(BIN)/fovea consult --image examples/clear.jpg --text-file examples/clear.txt
@@ -18,6 +18,9 @@ lint: setup-dev  ## linters and type checker
 
 bench: setup  ## speed, as a table of ratios within one run
 	$(BIN)/python -m evals.bench
+
+pictures: setup  ## make the README's pictures from real output
+	$(BIN)/python -m evals.pictures
 
 examples: setup  ## redraw the shipped example images
 	$(BIN)/python -m tools.renderer.examples examples
