@@ -102,6 +102,20 @@ def knowledge_check() -> None:
         typer.echo(f"{len(checked.findings)} findings, {len(checked.documents)} documents, {len(checked.rules)} red-flag rules")
 
 
+@localizer_app.command("evaluate")
+def localizer_evaluate(
+    data: Annotated[Path, typer.Argument(help="The photographs with YOLO labels, as for training.")],
+    weights: Annotated[Path | None, typer.Option(help="An ONNX detector with its card; the shipped one when unset.")] = None,
+) -> None:
+    """Measure the detector on the validation fold, through the run time that ships."""
+    with told():
+        import json
+
+        from tools.localizer.evaluate import evaluate
+
+        typer.echo(json.dumps(evaluate(data, weights), indent=2))
+
+
 @localizer_app.command("train")
 def localizer_train(
     data: Annotated[Path, typer.Argument(help="The photographs with YOLO labels (folders images and labels).")],

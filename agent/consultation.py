@@ -81,7 +81,7 @@ async def _consult(request: CaseRequest, reasoner: str, json_output: bool, trace
 
     from agent.rendering import render
 
-    render(state["report"], Console())
+    render(state["report"], Console(highlight=False))
 
 
 def _warming_localizer(settings: Settings) -> Localizer:

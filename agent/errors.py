@@ -10,6 +10,7 @@ FoveaError
 ├── LocalizerError          the detector's weights are missing or damaged (exit code 2)
 ├── StageError              a stage produced a value its channel does not accept: a defect of ours
 └── ReasonerError           the reasoner gave no usable answer (exit code 3)
+    ├── ContextOverflow     the prompt does not fit into the model's context
     └── ReasonerUnreachable the model server did not answer; retryable
 """
 
@@ -57,6 +58,10 @@ class StageError(FoveaError):
 
 class ReasonerError(FoveaError):
     exit_code = 3
+
+
+class ContextOverflow(ReasonerError):
+    pass
 
 
 class ReasonerUnreachable(ReasonerError):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 from rich.console import Console, Group, RenderableType
-from rich.markup import escape
+from rich.markup import escape as escape_markup
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -13,6 +15,11 @@ from agent.domain import CaseReport, Claim, Step
 _COLOURS = {"emergency": "bold white on red", "urgent": "bold red", "soon": "yellow", "routine": "green"}
 _MARKS = {"supported": "[green]✓[/]", "misattributed": "[red]≠[/]", "not_found": "[red]✗[/]", "pending": "?"}
 _BAR = 24
+
+
+def escape(text: str) -> str:
+    """Text from narratives, models and documents as harmless text: no markup, no control or direction-changing characters."""
+    return escape_markup("".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cf") and c != "\n" else c for c in text))
 
 
 def render(report: CaseReport, console: Console) -> None:
@@ -26,7 +33,8 @@ def render(report: CaseReport, console: Console) -> None:
     if report.differential:
         console.print(_differential(report))
     for image in report.images:
-        note = f" - {image.note}" if image.note else ""
+        plain = image.modality == "cfp" and image.gradability.status == "gradable" and image.optic_disc is not None
+        note = f" - {image.note}" if image.note and not plain else ""
         counts = ", ".join(f"{sum(q.values())} {label.replace('_', ' ')}" for label, q in image.counts.items()) or "no lesion boxes"
         side = f", {image.laterality} eye" if image.laterality != "unknown" else ""
         console.print(f"[bold]Image {image.image.number}[/] {image.modality}{side}, {image.gradability.status}: {counts}{escape(note)}")

@@ -25,7 +25,7 @@ def main() -> None:
     image = ImageInput(path=str(EXAMPLES / "clear.jpg"))
     report = asyncio.run(consult(CaseRequest(narrative=(EXAMPLES / "clear.txt").read_text(), images=(image,)), deps))
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
-        console = Console(record=True, width=WIDTH, file=nowhere, force_terminal=True)
+        console = Console(record=True, width=WIDTH, file=nowhere, force_terminal=True, highlight=False)
         render(report, console)
     console.save_svg(str(EXAMPLES / "report.svg"), title="fovea consult --image examples/clear.jpg --text-file examples/clear.txt")
     picture = draw(deps.images.pixels(report.images[0].image.sha256), report.images[0])

@@ -18,7 +18,7 @@ from openai import AsyncOpenAI, omit
 from openai.types.chat import ChatCompletion, ChatCompletionMessageParam
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential_jitter
 
-from agent.errors import ReasonerError, ReasonerUnreachable
+from agent.errors import ContextOverflow, ReasonerError, ReasonerUnreachable
 from agent.settings import Vllm
 
 log = logging.getLogger(__name__)
@@ -136,6 +136,8 @@ class ChatServer:
             said = f"{self.address} answered {error.status_code}: {self._message(error)}"
             if _is_transient(error):
                 raise ReasonerUnreachable(f"{said} ({self._settings.attempts} attempts)") from None
+            if isinstance(error, openai.BadRequestError) and _is_about_length(error):
+                raise ContextOverflow(said) from None
             raise ReasonerError(said) from None
         if isinstance(error, openai.APIConnectionError):
             cause = type(error.__cause__).__name__ if error.__cause__ else "no connection"

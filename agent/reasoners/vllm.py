@@ -14,7 +14,10 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 
-from agent.domain import Evidence, ReasonerIdentity, Step
+from openai.types.chat import ChatCompletion
+
+from agent.domain import Evidence, ReasonerIdentity, Step, Usage
+from agent.errors import ContextOverflow
 from agent.ports import UNMEASURED, Assessment, Dossier, Effort, ImageStore, Measurement
 from agent.reasoners import prompting
 from agent.reasoners.chat_server import ChatServer
@@ -112,20 +115,12 @@ class VllmReasoner:
 
         A sample that names nothing is a cluster of its own: it raises the entropy, and its share stays unassigned.
         """
-        context = [
-            prompting.findings_text(self.profile, dossier),
-            prompting.candidates_text(self.profile, [entry.name for entry in previous.differential]),
-            prompting.evidence_text(self.profile, evidence),
-        ]
-        text = prompting.question(self.profile, dossier.narrative, dossier.options, context)
         urls, sent = await self._image_urls(dossier)
-        completion = await self._server.complete(
-            prompting.messages(self.profile, text, urls),
-            temperature=self.profile.sampling_temperature,
-            max_tokens=min(effort.tokens, self.profile.max_tokens),
-            seed=self.profile.seed + effort.round,
-            n=effort.samples,
-        )
+        try:
+            completion, shown = await self._sampled(dossier, previous, evidence, effort, urls)
+        except ContextOverflow as error:
+            step = Step(round=effort.round, title="Not deliberated", text=f"The case does not fit into the model's context: {error}")
+            return previous.model_copy(update={"steps": (step,), "usage": Usage(), "parse_problem": step.text})
         read = [parse(response.text, dossier.options) for response in responses(completion)]
         chosen = [(parsed, found) for parsed in read if (found := self._cluster(dossier, parsed)) is not None]
         votes = Counter(cluster for _, (cluster, _) in chosen)
@@ -139,18 +134,45 @@ class VllmReasoner:
             round=effort.round,
             title="Sampled answers",
             text=f"Asked {self._server.model} for {effort.samples} answers at temperature {self.profile.sampling_temperature:g}. "
-            f"Sent were {sent}, {len(evidence)} guideline passages, {len(dossier.images)} localizer readings. {len(read)} came. "
+            f"Sent were {sent}, {shown} guideline passages, {len(dossier.images)} localizer readings. {len(read)} came. "
             f"Diagnoses named: {split}. Useless: {useless}. Semantic entropy {bounds.lower:.2f} to {bounds.upper:.2f} nats.",
         )
         problems = sorted({parsed.problem for parsed in read if parsed.problem})
         return Assessment(
             differential=differential((concepts[cluster], count / len(read)) for cluster, count in votes.items()),
-            measurement=_measurement(bounds, "semantic_entropy" if votes else "unknown", {}),
+            measurement=_measurement(bounds, "semantic_entropy" if votes else UNMEASURED, {}),
             answer=answer_from_votes(dossier.options, read, previous.answer) if dossier.options else None,
             steps=(step, *_own_words(effort.round, next((p.think for p, (cluster, _) in chosen if cluster == first), ""))),
             usage=usage(completion),
             parse_problem="" if votes else f"none of {len(read)} sampled answers can be used: {'; '.join(problems)}",
         )
+
+    async def _sampled(
+        self, dossier: Dossier, previous: Assessment, evidence: Sequence[Evidence], effort: Effort, urls: Sequence[str]
+    ) -> tuple[ChatCompletion, int]:
+        """The sampled answers, and how many passages the prompt had room for: they are halved until it fits."""
+        shown = len(evidence)
+        while True:
+            context = [
+                prompting.findings_text(self.profile, dossier),
+                prompting.candidates_text(self.profile, [entry.name for entry in previous.differential]),
+                prompting.evidence_text(self.profile, evidence[:shown]),
+            ]
+            text = prompting.question(self.profile, dossier.narrative, dossier.options, context)
+            try:
+                completion = await self._server.complete(
+                    prompting.messages(self.profile, text, urls),
+                    temperature=self.profile.sampling_temperature,
+                    max_tokens=min(effort.tokens, self.profile.max_tokens),
+                    seed=self.profile.seed + effort.round,
+                    n=effort.samples,
+                )
+            except ContextOverflow:
+                if shown == 0:
+                    raise
+                shown //= 2
+            else:
+                return completion, shown
 
     def _cluster(self, dossier: Dossier, parsed: Parsed) -> tuple[str, Concept] | None:
         """What a sample votes for: a letter where there are options (two of them may be one concept), else a concept."""

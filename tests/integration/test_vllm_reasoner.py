@@ -23,6 +23,7 @@ from agent.ports import Assessment, Dossier, Effort
 from agent.reasoners.profile import load_profile, profile_names
 from agent.reasoners.vllm import VllmReasoner
 from agent.settings import Intake, Vllm
+from tests.doubles import SHELF_SOURCE
 from tests.integration.openai_double import MODEL, OpenAIDouble, Reply
 from tools.images import MemoryImageStore
 
@@ -352,6 +353,33 @@ async def test_a_short_context_is_used_as_it_is() -> None:
             result = await asked.assess(dossier())
     assert "max_tokens" not in double.requests[1]
     assert result.differential
+
+
+OVERFLOW = Reply(status=400, message="This model's maximum context length is 2048 tokens. However, your prompt contains 2049 input tokens.")
+
+
+async def test_passages_give_way_to_a_short_context() -> None:
+    passages = [
+        Evidence(key=f"k{n}", text=f"Guideline sentence number {n}.", kind="management", concepts=("glaucoma",), source=SHELF_SOURCE, score=1)
+        for n in range(4)
+    ]
+    with OpenAIDouble(Reply(), OVERFLOW, OVERFLOW, Reply(texts=("<answer>Glaucoma</answer>",) * 4)) as double:
+        async with reasoner(double.url) as asked:
+            first = await asked.assess(dossier())
+            second = await asked.deliberate(dossier(), first, passages, EFFORT)
+    sent = str(double.requests[-1])
+    assert "sentence number 1" in sent
+    assert "sentence number 2" not in sent
+    assert "2 guideline passages" in second.steps[0].text
+
+
+async def test_a_case_that_never_fits_keeps_its_first_answer_and_says_so() -> None:
+    with OpenAIDouble(Reply(), OVERFLOW) as double:
+        async with reasoner(double.url) as asked:
+            first = await asked.assess(dossier())
+            second = await asked.deliberate(dossier(), first, (), EFFORT)
+    assert second.differential == first.differential
+    assert "context" in second.parse_problem
 
 
 # What models do
