@@ -97,7 +97,7 @@ class Condition(Entry):
 
 
 class Document(Entry):
-    """A guideline document. `reviewed` is the day its statements here were last read against it."""
+    """A guideline document. `reviewed` is the day its statements here were last revised."""
 
     id: Slug
     organisation: Text
