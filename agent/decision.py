@@ -45,7 +45,7 @@ def _doubts(state: CaseState, limits: Abstention) -> list[str]:
         doubts.append(f"the most likely diagnosis, {first.name}, has probability {first.probability:.0%}, below {limits.min_probability:.0%}")
     ceiling = _ceiling(state, limits)
     if ceiling is not None and u.entropy > ceiling:
-        doubts.append(f"uncertainty {u.entropy:.2f} nats stays above {ceiling:.2f} after {u.rounds} rounds of deliberation")
+        doubts.append(f"uncertainty {u.entropy:.2f} nats stays above {ceiling:.2f} after {u.rounds} of {u.depth} rounds of deliberation")
     if u.rounds and u.uncertain and doubts:
         doubts.append(f"thinking deeper did not settle it (threshold {u.threshold:.2f} nats)")
     return doubts

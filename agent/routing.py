@@ -45,7 +45,7 @@ def after_deliberate(state: CaseState) -> Route[Literal["retrieve", "compose"]]:
     if not u.uncertain:
         return Route("compose", f"certain enough: H {u.entropy:.2f} is not above threshold {u.threshold:.2f}")
     if u.rounds >= u.depth:
-        return Route("compose", f"depth spent after {u.rounds} rounds: H {u.entropy:.2f} is still above {u.threshold:.2f}")
+        return Route("compose", f"depth spent, {u.rounds} of {u.depth} rounds: H {u.entropy:.2f} is still above {u.threshold:.2f}")
     if progress.same_method and progress.before - progress.after < MIN_PROGRESS:
         return Route("compose", f"the round did not lower the uncertainty: H {progress.before:.2f} to {progress.after:.2f}")
-    return Route("retrieve", f"still unsure (H {u.entropy:.2f} above {u.threshold:.2f}), {u.depth - u.rounds} rounds left")
+    return Route("retrieve", f"still unsure (H {u.entropy:.2f} above {u.threshold:.2f}), round {u.rounds + 1} of {u.depth} follows")
