@@ -35,11 +35,13 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet -e .
+	@echo "installing Fovea into $(VENV): a few minutes, about 2 GB"
+	@$(BIN)/python -m pip install --quiet -e .
 	touch $@
 
 $(VENV)/.installed-dev: pyproject.toml $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet -e ".[dev]"
+	@echo "installing the development tools"
+	@$(BIN)/python -m pip install --quiet -e ".[dev]"
 	touch $@
 
 clean:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
+import codecs
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from agent.errors import FoveaError, InputError
-
-app = typer.Typer(name="fovea", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
-                  help="Agentic clinical reasoning for eye care: lesions located, doubt measured, guidelines cited.")  # fmt: skip
-knowledge_app = typer.Typer(no_args_is_help=True, help="The disease atlas, the guideline statements and the red-flag rules.")
-localizer_app = typer.Typer(no_args_is_help=True, help="The lesion localizer: train it, measure it.")
-app.add_typer(knowledge_app, name="knowledge")
-app.add_typer(localizer_app, name="localizer")
+from agent.output import standard_output
 
 
 class ReasonerChoice(StrEnum):
@@ -30,6 +26,9 @@ class ReasonerChoice(StrEnum):
 def told() -> Iterator[None]:
     """One clear line on stderr instead of a traceback, and the exit code of the error."""
     try:
+        # Closed: the next file opened would take its number, and whatever printed would write into that file.
+        if sys.stdout is None:
+            raise FoveaError("standard output is closed: there is nowhere to print to")
         yield
     except FoveaError as error:
         typer.echo(f"fovea: {' '.join(str(error).split())}", err=True)
@@ -37,6 +36,24 @@ def told() -> Iterator[None]:
     except KeyboardInterrupt:
         typer.echo("fovea: interrupted", err=True)
         raise SystemExit(130) from None
+
+
+class Command(TyperGroup):
+    """Also what Typer prints itself, help and usage errors, fails in one line."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        with told(), standard_output():
+            return super().main(*args, **kwargs)
+
+
+app = typer.Typer(name="fovea", cls=Command, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+                  help="Agentic clinical reasoning for eye care: lesions located, doubt measured, guidelines cited.")  # fmt: skip
+knowledge_app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="The disease atlas, the guideline statements and the red-flag rules."
+)
+localizer_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The lesion localizer: train it, measure it.")
+app.add_typer(knowledge_app, name="knowledge")
+app.add_typer(localizer_app, name="localizer")
 
 
 @app.command()
@@ -54,21 +71,28 @@ def consult(
 ) -> None:
     """Walk one case from narrative and images to a cited diagnosis, or to an honest referral."""
     from agent.consultation import run_consultation
+    from agent.settings import load_settings
 
     with told():
         if text is not None and text_file is not None:
             raise InputError("give --text or --text-file, not both")
-        narrative = _read(text_file) if text_file is not None else text or ""
+        narrative = _read(text_file, load_settings().intake.max_narrative_characters) if text_file is not None else text or ""
         run_consultation(narrative, image or [], option or [], reasoner.value, json_output=json_output, trace=trace, overlay=overlay)
 
 
-def _read(path: Path) -> str:
+def _read(path: Path, characters: int) -> str:
     from agent.errors import NarrativeError
 
+    most = len(codecs.BOM_UTF8) + 4 * characters  # bytes; no character of UTF-8 has more than four
     try:
-        data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+        if str(path) == "-" and sys.stdin is None:
+            raise NarrativeError("standard input is closed: there is no narrative to read")
+        with nullcontext(sys.stdin.buffer) if str(path) == "-" else path.open("rb") as file:
+            data = file.read(most + 1)
     except OSError as error:
         raise NarrativeError(f"cannot read {path}: {error.strerror or error}") from error
+    if len(data) > most:
+        raise NarrativeError(f"{path} has more than the {characters} characters accepted (intake.max_narrative_characters)")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -77,7 +101,7 @@ def _read(path: Path) -> str:
 
 @knowledge_app.command("build")
 def knowledge_build() -> None:
-    """Build the knowledge index for the knowledge files as they are (done by itself when needed)."""
+    """Build the knowledge index for the knowledge files as they are (done by itself when needed), and again when it is damaged."""
     from agent.settings import load_settings
     from knowledge import index
     from knowledge.embedding import SentenceEmbedder
@@ -85,8 +109,9 @@ def knowledge_build() -> None:
     with told():
         settings = load_settings()
         embedder = SentenceEmbedder(settings.knowledge.embedding_model)
-        target = index.ensure(settings.knowledge.directory or settings.data_directory / "index", embedder)
-        typer.echo(f"knowledge index {target.name} is ready")
+        target = index.ensure(settings.knowledge.directory or settings.data_directory / "index", embedder, verified=True)
+        with standard_output():
+            typer.echo(f"knowledge index {target.name} is ready")
 
 
 @knowledge_app.command("check")
@@ -98,8 +123,9 @@ def knowledge_check() -> None:
         checked = library.read()
         for unused in checked.unused_findings():
             typer.echo(f"unused finding: {unused}", err=True)
-        typer.echo(f"{len(checked.conditions)} conditions, {len(checked.statements)} statements")
-        typer.echo(f"{len(checked.findings)} findings, {len(checked.documents)} documents, {len(checked.rules)} red-flag rules")
+        with standard_output():
+            typer.echo(f"{len(checked.conditions)} conditions, {len(checked.statements)} statements")
+            typer.echo(f"{len(checked.findings)} findings, {len(checked.documents)} documents, {len(checked.rules)} red-flag rules")
 
 
 @localizer_app.command("evaluate")
@@ -113,7 +139,9 @@ def localizer_evaluate(
 
         from tools.localizer.evaluate import evaluate
 
-        typer.echo(json.dumps(evaluate(data, weights), indent=2))
+        measured = evaluate(data, weights)
+        with standard_output():
+            typer.echo(json.dumps(measured, indent=2))
 
 
 @localizer_app.command("train")
@@ -128,8 +156,10 @@ def localizer_train(
     with told():
         from tools.localizer.train import train
 
-        for name, value in train(data, out, epochs=epochs, image_size=image_size, device=device).items():
-            typer.echo(f"{name}: {value}")
+        measured = train(data, out, epochs=epochs, image_size=image_size, device=device)
+        with standard_output():
+            for name, value in measured.items():
+                typer.echo(f"{name}: {value}")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from agent.domain import Citation, Claim, Differential, Evidence, Finding, ImageFindings, Lesion, TriageDecision, strictest
+from agent.wording import percent
 from knowledge.library import Library
 
 MAX_CITED_CLAIMS = 6
@@ -36,7 +37,7 @@ def claims(differential: Differential, findings: Sequence[Finding], evidence: Se
     first = differential[0]
     support = [f for f in findings if f.presence == "present" and f.source != "measurement"]
     basis = ", ".join(dict.fromkeys(f.name.lower() for f in support)) or "no specific finding"
-    made = [Claim(text=f"Most likely {first.name} (probability {first.probability:.0%}), on: {basis}.")]
+    made = [Claim(text=f"Most likely {first.name} (probability {percent(first.probability)}), on: {basis}.")]
     named = {entry.concept_id: entry.name for entry in differential}
     about = sorted(evidence, key=lambda e: first.concept_id not in e.concepts)
     for passage in about[:MAX_CITED_CLAIMS]:
@@ -47,28 +48,22 @@ def claims(differential: Differential, findings: Sequence[Finding], evidence: Se
     return tuple(made)
 
 
-def triage(floor: TriageDecision, differential: Differential, evidence: Sequence[Evidence], library: Library) -> TriageDecision:
-    """The urgency: never below the rules' floor, raised by the diagnosis and by any candidate probable enough to matter."""
-    urgency, reason = floor.urgency, ""
+def triage(floor: TriageDecision, differential: Differential, library: Library) -> TriageDecision:
+    """The urgency: never below the rules' floor, raised by the diagnosis and by any candidate probable enough to matter.
+
+    A time frame comes from a rule, whose conditions were checked; a guideline's sentence about the diagnosis has conditions that were not.
+    """
+    urgency, deciding = floor.urgency, ""
     for rank, entry in enumerate(differential):
         condition = library.condition.get(entry.concept_id)
         if condition is not None and (rank == 0 or entry.probability >= CANDIDATE_PROBABILITY):
             raised = strictest(urgency, condition.urgency)
-            if raised != urgency:
-                urgency, reason = raised, entry.concept_id
-    if urgency == floor.urgency and floor.rules:
+            if raised != urgency or not deciding:
+                urgency, deciding = raised, condition.name
+    if floor.rules and urgency == floor.urgency:
         return floor
-    deciding = reason or (differential[0].concept_id if differential else "")
-    frames = [e for e in evidence if e.kind == "time_frame" and deciding in e.concepts]
-    if not differential:
-        words = "not set: no diagnosis was reached and no red-flag rule applies"
-    elif frames:
-        words = frames[0].text
-    else:
-        name = library.condition[deciding].name if deciding in library.condition else differential[0].name
-        words = f"{urgency}, by the atlas profile of {name}; no published time frame for it is in the knowledge base"
-    sources = tuple(dict.fromkeys((*floor.sources, *(f.source for f in frames[:1]))))
-    return floor.model_copy(update={"urgency": urgency, "time_frame": words, "sources": sources})
+    words = f"{urgency}, by the atlas profile of {deciding}; no red-flag rule sets a time frame" if deciding else floor.time_frame
+    return floor.model_copy(update={"urgency": urgency, "time_frame": words})
 
 
 def grounded_report(images: Sequence[ImageFindings], differential: Differential, decision: TriageDecision, findings: Sequence[Finding]) -> str:
@@ -80,10 +75,15 @@ def grounded_report(images: Sequence[ImageFindings], differential: Differential,
         absent = ", ".join(dict.fromkeys(f.name.lower() for f in read if f.presence == "absent"))
         lines.append(f"History and examination: {present or 'nothing positive'}." + (f" Denied or absent: {absent}." if absent else ""))
     if differential:
-        shares = "; ".join(f"{entry.name} ({entry.probability:.0%})" for entry in differential[:3])
+        shares = "; ".join(f"{_plain(entry.name)} ({percent(entry.probability)})" for entry in differential[:3])
         lines.append(f"Impression: {shares}.")
     lines.append(f"Urgency: {decision.urgency} - {decision.time_frame}.".replace("..", "."))
     return "\n".join(lines)
+
+
+def _plain(name: str) -> str:
+    """A name without the brackets of the report's own markup: a model's words cannot draw boxes."""
+    return name.translate(str.maketrans("<>[]", "()()"))
 
 
 def _image_line(image: ImageFindings) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import os
 import re
 import sys
 import threading
@@ -12,8 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from agent.domain import AnswerOption, CaseRequest, ImageInput
-from agent.errors import InputError, LocalizerError, OptionError
+from agent.domain import AnswerOption, CaseReport, CaseRequest, ImageInput
+from agent.errors import InputError, LocalizerError, NarrativeError, OptionError
+from agent.output import check_directory_target, check_file_target, dump, standard_output
 
 if TYPE_CHECKING:
     from agent.ports import Localizer
@@ -30,13 +31,34 @@ def run_consultation(
     trace: Path | None,
     overlay: Path | None,
 ) -> None:
-    """Walks the case and prints its report: one JSON object with `json_output`, otherwise for a reader, progress on stderr."""
+    """Walks the case and prints its report: one JSON object with `json_output`, otherwise for a reader, progress on stderr.
+
+    The trace and the overlays are written after it, so that they can fail without costing the report.
+    """
     request = CaseRequest(
-        narrative=narrative, images=tuple(ImageInput(path=str(path)) for path in images), options=tuple(map(parse_option, options))
+        narrative=argument_text(narrative),
+        images=tuple(ImageInput(path=str(path)) for path in images),
+        options=tuple(parse_option(argument_text(option)) for option in options),
     )
     if not narrative.strip() and not images:
         raise InputError("the case is empty: give --text, --text-file or --image")
     asyncio.run(_consult(request, reasoner, json_output, trace, overlay))
+
+
+def argument_text(text: str) -> str:
+    """A command-line argument as text. Where the locale cannot decode it, Python keeps its bytes as surrogates: they are UTF-8 or nothing.
+
+    >>> argument_text("Sch\\udcc3\\udca4del")
+    'Schädel'
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        try:
+            return os.fsencode(text).decode("utf-8")
+        except UnicodeError as error:
+            raise NarrativeError("an argument is not UTF-8 text: convert it first, or use --text-file with a UTF-8 file") from error
+    return text
 
 
 def parse_option(text: str) -> AnswerOption:
@@ -54,14 +76,24 @@ async def _consult(request: CaseRequest, reasoner: str, json_output: bool, trace
     from agent.settings import load_settings
 
     settings = load_settings()
+    if trace is not None:
+        check_file_target(trace)
+    if overlay is not None:
+        check_directory_target(overlay)
     localizer = _warming_localizer(settings) if request.images else None
     from agent.container import build
     from agent.walk import walk
 
     deps = build(settings, "vllm" if reasoner == "vllm" else "atlas", localizer=localizer)
-    show = sys.stderr.isatty() and not json_output
+    show = sys.stderr is not None and sys.stderr.isatty() and not json_output
     try:
         state = await walk(request, deps, _progress if show else None)
+    finally:
+        await deps.reasoner.aclose()
+    try:
+        with standard_output():
+            _show(state["report"], json_output)
+    finally:  # a reader who went away does not take the files along
         if trace is not None:
             from agent.trace import trace as traced
             from agent.trace import write_json
@@ -71,17 +103,18 @@ async def _consult(request: CaseRequest, reasoner: str, json_output: bool, trace
             from agent.overlays import write_overlays
 
             write_overlays(overlay, state["report"], deps.images)
-    finally:
-        await deps.reasoner.aclose()
+
+
+def _show(report: CaseReport, json_output: bool) -> None:
     if json_output:
-        json.dump(state["report"].model_dump(mode="json"), sys.stdout, ensure_ascii=False)
+        dump(report.model_dump(mode="json"), sys.stdout)
         sys.stdout.write("\n")
         return
     from rich.console import Console
 
     from agent.rendering import render
 
-    render(state["report"], Console(highlight=False))
+    render(report, Console(highlight=False))
 
 
 def _warming_localizer(settings: Settings) -> Localizer:

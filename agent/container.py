@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -20,6 +22,7 @@ from knowledge.redflags import RedFlags
 from knowledge.retrieval import IndexRetriever
 
 ReasonerKind = Literal["atlas", "vllm"]
+_BUILDING = threading.Lock()
 ATLAS_INITIAL_THRESHOLD = 1.5
 """Nats of differential entropy at which the atlas starts to think deeper; see evals/README.md for how it was chosen."""
 
@@ -52,13 +55,18 @@ def build(settings: Settings | None = None, reasoner: ReasonerKind = "atlas", *,
     )
 
 
-def deps_of(runtime: Runtime[Deps]) -> Deps:
-    """The run's own context; LangGraph's development server gives none, then one built from the environment."""
-    return runtime.context if isinstance(runtime.context, Deps) else _default()
+async def deps_of(runtime: Runtime[Deps]) -> Deps:
+    """The run's own context; LangGraph's development server gives none, then one built from the environment, once per process."""
+    return runtime.context if isinstance(runtime.context, Deps) else await asyncio.to_thread(_default)
+
+
+def _default() -> Deps:
+    with _BUILDING:
+        return _built_once()
 
 
 @cache
-def _default() -> Deps:
+def _built_once() -> Deps:
     return build()
 
 

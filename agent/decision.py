@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from agent.domain import Outcome
 from agent.settings import Abstention
 from agent.state import CaseState
+from agent.wording import percent
 
 DEFAULT_MAX_ENTROPY = {"atlas": 2.6}
 """Nats above which a reasoner's answer is not given as a diagnosis; other profiles rely on `min_probability` alone (ours)."""
@@ -31,6 +32,8 @@ def decide(state: CaseState, limits: Abstention) -> tuple[Outcome, tuple[str, ..
         reasons += image_reasons
         reasons.append("nothing that bears on a diagnosis could be read or seen: add symptoms, signs or a gradable photograph")
         return "refer_to_human", tuple(reasons)
+    if not known and not images:
+        reasons.append("no finding was read from the narrative: what is given rests on prior probabilities alone")
     reasons += _doubts(state, limits)
     return ("refer_to_human", (*reasons, *image_reasons)) if reasons else ("diagnosed", ())
 
@@ -42,7 +45,9 @@ def _doubts(state: CaseState, limits: Abstention) -> list[str]:
     if assessment.parse_problem:
         doubts.append(f"the model's answer could not be taken as it stands: {assessment.parse_problem}")
     if first.probability < limits.min_probability:
-        doubts.append(f"the most likely diagnosis, {first.name}, has probability {first.probability:.0%}, below {limits.min_probability:.0%}")
+        doubts.append(
+            f"the most likely diagnosis, {first.name}, has probability {percent(first.probability)}, below {percent(limits.min_probability)}"
+        )
     ceiling = _ceiling(state, limits)
     if ceiling is not None and u.entropy > ceiling:
         doubts.append(f"uncertainty {u.entropy:.2f} nats stays above {ceiling:.2f} after {u.rounds} of {u.depth} rounds of deliberation")

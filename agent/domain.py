@@ -39,7 +39,7 @@ def strictest(*urgencies: Urgency) -> Urgency:
 class Value(BaseModel):
     """Base of every domain value: frozen, and an unknown field is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Box(Value):

@@ -27,15 +27,18 @@ from agent.nodes.screen import screen
 from agent.nodes.verify import verify
 from agent.routing import after_deliberate, after_retrieve, after_screen
 from agent.stage import stage, taken
-from agent.state import CaseState
+from agent.state import CaseInput, CaseState
 
-Graph = CompiledStateGraph[CaseState, Deps, CaseState, CaseState]
+Graph = CompiledStateGraph[CaseState, Deps, CaseInput, CaseState]
 
 
-def builder() -> StateGraph[CaseState, Deps, CaseState, CaseState]:
-    """The state machine, not yet compiled, so that a caller may add a checkpointer."""
+def builder(context: type[Deps] | None = Deps) -> StateGraph[CaseState, Deps, CaseInput, CaseState]:
+    """The state machine, not yet compiled. `context` None: the stages use the process's own `Deps` (LangGraph's development server).
+
+    One thread is one case: intake refuses a thread that already holds one, so that no patient's findings reach another's report.
+    """
     again = RetryPolicy(max_attempts=2, retry_on=lambda error: isinstance(error, FoveaError) and error.retryable)
-    graph = StateGraph(CaseState, context_schema=Deps)
+    graph = StateGraph(CaseState, context_schema=context, input_schema=CaseInput)
     graph.add_node("intake", stage("intake", intake))
     graph.add_node("localize", stage("localize", localize))
     graph.add_node("screen", stage("screen", screen, after_screen))

@@ -128,6 +128,10 @@ class ImageStore(Protocol):
         """Validates and decodes `data`; raises `ImageError`, naming the reason. The same bytes give the same sha256."""
         ...
 
+    def reference(self, sha256: str, number: int = 1) -> ImageRef:
+        """What `put` said about an image already held, laterality included; raises `ImageError` when it is not."""
+        ...
+
     def pixels(self, sha256: str) -> Image:
         """Upright RGB pixels; raises `ImageError` when the store does not hold the image."""
         ...

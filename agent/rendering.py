@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agent.domain import CaseReport, Claim, Step
+from agent.wording import percent
 
 _COLOURS = {"emergency": "bold white on red", "urgent": "bold red", "soon": "yellow", "routine": "green"}
 _MARKS = {"supported": "[green]✓[/]", "misattributed": "[red]≠[/]", "not_found": "[red]✗[/]", "pending": "?"}
@@ -28,7 +29,7 @@ def render(report: CaseReport, console: Console) -> None:
     if report.triage.rules:
         console.print(_red_flags(report))
     if report.answer:
-        shares = ", ".join(f"{key} {share:.0%}" for key, share in report.answer.probabilities.items())
+        shares = ", ".join(f"{key} {percent(share)}" for key, share in report.answer.probabilities.items())
         console.print(f"[bold]Answer[/] {report.answer.letter}: {escape(report.answer.text)}  [dim]({shares}; {report.answer.note})[/]\n")
     if report.differential:
         console.print(_differential(report))
@@ -48,7 +49,7 @@ def render(report: CaseReport, console: Console) -> None:
 def _headline(report: CaseReport) -> RenderableType:
     if report.diagnosis is not None:
         code = f"  ICD-10-CM {report.diagnosis.icd10}" if report.diagnosis.icd10 else ""
-        title = f"[bold]{escape(report.diagnosis.name)}[/]  {report.diagnosis.probability:.0%}[dim]{code}[/]"
+        title = f"[bold]{escape(report.diagnosis.name)}[/]  {percent(report.diagnosis.probability)}[dim]{code}[/]"
     elif report.outcome == "ungradable":
         title = "[bold]Ungradable[/]: the images cannot be judged"
     else:
@@ -75,7 +76,7 @@ def _differential(report: CaseReport) -> RenderableType:
     table.add_column("probability", justify="right")
     for entry in report.differential[:5]:
         filled = round(entry.probability * _BAR)
-        table.add_row(escape(entry.name), Text("█" * filled + "░" * (_BAR - filled), style="cyan"), f"{entry.probability:.1%}")
+        table.add_row(escape(entry.name), Text("█" * filled + "░" * (_BAR - filled), style="cyan"), percent(entry.probability))
     return table
 
 
@@ -90,8 +91,12 @@ def _reasoning(report: CaseReport) -> RenderableType:
         )
     lines.append(f"[bold]Path[/] {' → '.join(report.path)}")
     lines += [f"  [dim]{route.stage}: {escape(route.reason)}[/]" for route in report.routes]
-    lines += [f"[dim]{step.round}.[/] [italic]{escape(step.title)}[/]: {escape(step.text)}" for step in _told(report)]
+    lines += [f"[dim]{_when(step)}[/] [italic]{escape(step.title)}[/]: {escape(step.text)}" for step in _told(report)]
     return Group("", *lines, "")
+
+
+def _when(step: Step) -> str:
+    return f"round {step.round}" if step.round else "first pass"
 
 
 def _told(report: CaseReport) -> list[Step]:

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import os
+import re
+from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsError as UnparsableError
 
 from agent.errors import SettingsError
 
+PREFIX = "FOVEA_"
+TEST_PREFIX = "FOVEA_TEST_"
+"""Variables of the tests, which are no settings."""
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Intake(Section):
@@ -72,9 +80,9 @@ class Vllm(Section):
 
 
 class Settings(BaseSettings):
-    """All settings. Unknown names are an error."""
+    """All settings. Unknown names are an error; `load_settings` finds those in the environment."""
 
-    model_config = SettingsConfigDict(env_prefix="FOVEA_", env_nested_delimiter="__", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True)
 
     data_directory: Path = Field(
         default_factory=lambda: Path(platformdirs.user_data_dir("fovea", appauthor=False)),
@@ -89,10 +97,38 @@ class Settings(BaseSettings):
 
 
 def load_settings() -> Settings:
-    """Settings from the environment. Raises `SettingsError` naming the field."""
+    """Settings from the environment. Raises `SettingsError` naming the variable, also one that is no setting at all."""
     try:
-        return Settings()
+        settings = Settings()
+    except UnparsableError as error:
+        field = re.search(r'field "(\w+)"', str(error))
+        name = PREFIX + field.group(1).upper() if field else "from the environment"
+        raise SettingsError(f"setting {name}: not a JSON object; or set one field, {PREFIX}SECTION__FIELD") from error
     except ValidationError as error:
         problem = error.errors()[0]
         name = "__".join(str(part) for part in problem["loc"]).upper()
-        raise SettingsError(f"setting FOVEA_{name}: {problem['msg']}") from error
+        raise SettingsError(f"setting {PREFIX}{name}: {problem['msg']}") from error
+    _refuse_unknown()
+    return settings
+
+
+def _refuse_unknown() -> None:
+    """pydantic-settings ignores what it does not know, and a misspelt safety threshold would silently be the default."""
+    known = set(_variables(Settings, PREFIX))
+    tables = tuple(f"{PREFIX}{name}" for name in ("ABSTENTION__MAX_ENTROPY__",))
+    for name in sorted(os.environ):
+        upper = name.upper()
+        if upper.startswith(PREFIX) and upper not in known and not upper.startswith((TEST_PREFIX, *tables)):
+            close = get_close_matches(upper, sorted(known), 1)
+            raise SettingsError(f"{name} is no setting of Fovea" + (f": did you mean {close[0]}?" if close else ": see agent/settings.py"))
+
+
+def _variables(model: type[BaseModel], prefix: str) -> Iterator[str]:
+    """
+    >>> "FOVEA_DIAL__SCALE" in set(_variables(Settings, PREFIX))
+    True
+    """
+    for name, field in model.model_fields.items():
+        yield prefix + name.upper()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _variables(field.annotation, f"{prefix}{name.upper()}__")

@@ -29,7 +29,7 @@ def stage(name: str, node: Node, router: Router | None = None) -> GraphNode:
     """A graph node around a stage. The update is validated on exit (`StageError`), the last stage's like any other."""
 
     async def run(state: CaseState, *, runtime: Runtime[Deps]) -> Update:
-        deps = deps_of(runtime)
+        deps = await deps_of(runtime)
         runtime.stream_writer({"stage": name, "event": "started"})
         started = deps.clock.monotonic()
         update = validated(name, await node(state, deps))

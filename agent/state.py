@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Mapping
-from typing import Annotated, Any, TypedDict, get_type_hints
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
 
 from agent.domain import (
     Case,
@@ -48,6 +48,17 @@ class Progress(Value):
     same_method: bool
 
 
+def joined(old: Iterable[Any], new: Iterable[Any]) -> tuple[Any, ...]:
+    """Reducer of the channels that grow. A checkpoint gives lists back; what comes out is a tuple again."""
+    return (*old, *new)
+
+
+class CaseInput(TypedDict):
+    """All that a caller may set; the rest of the state is the stages' own."""
+
+    request: CaseRequest
+
+
 class CaseState(TypedDict, total=False):
     schema_version: int
     request: CaseRequest
@@ -64,10 +75,10 @@ class CaseState(TypedDict, total=False):
     evidence: tuple[Evidence, ...]
     draft: Draft
     report: CaseReport
-    notes: Annotated[tuple[str, ...], operator.add]
-    steps: Annotated[tuple[Step, ...], operator.add]
-    stages: Annotated[tuple[StageRecord, ...], operator.add]
-    routes: Annotated[tuple[RouteDecision, ...], operator.add]
+    notes: Annotated[tuple[str, ...], joined]
+    steps: Annotated[tuple[Step, ...], joined]
+    stages: Annotated[tuple[StageRecord, ...], joined]
+    routes: Annotated[tuple[RouteDecision, ...], joined]
 
 
 Update = dict[str, Any]

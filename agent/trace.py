@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import os
-import tempfile
+import io
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from agent.deps import Deps
-from agent.errors import InputError
+from agent.output import dump, write_whole
 from agent.state import CaseState
 
 TRACE_VERSION = 1
@@ -44,11 +42,12 @@ def trace(state: CaseState, deps: Deps) -> dict[str, Any]:
 
 
 def write_json(path: Path, data: object) -> None:
-    """Writes the file whole or not at all. Raises `InputError` naming the path."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
-            json.dump(data, file, indent=2, ensure_ascii=False)
-        os.replace(file.name, path)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}") from error
+    """Writes the file whole or not at all, for its owner alone. Raises `InputError` naming the path."""
+
+    def write(file: IO[bytes]) -> None:
+        text = io.TextIOWrapper(file, encoding="utf-8")
+        dump(data, text, indent=2)
+        text.flush()
+        text.detach()
+
+    write_whole(path, write)

@@ -6,7 +6,7 @@ A small ConText (Harkema et al., J Biomed Inform 2009): trigger words open a sco
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 
 from agent.domain import Laterality, Presence
@@ -34,6 +34,31 @@ _FAMILY = (
     "parents", "sibling", "siblings", "maternal", "paternal", "his son", "her son", "his daughter", "her daughter", "fh", "fhx", "wife",
     "husband", "his brother", "relatives",
 )  # fmt: skip
+_HYPOTHETICAL = re.compile(
+    r"\bif (?:you|any|symptoms?|new)\b"
+    r"|\bif (?:he|she|they|there|(?:the )?patient) (?:should |were to )?"
+    r"(?:develops?|notices?|experiences?|gets?|sees?|becomes?|is any|are any)\b"
+    r"|\bshould (?:you|he|she|they|any|symptoms?|there) |\b(?:return|call|contact|attend|re-?attend|come back|seek help|phone)\b.{0,25}? if\b"
+    r"|\b(?:warned|counselled|counseled|educated|informed|advised|advice|leaflet|information|instructions?)"
+    r" (?:\w+ ){0,2}?(?:about|of|on|re|regarding|for|against)\b"
+    r"|\b(?:watch|look) (?:out )?for\b|\bin (?:case|the event) of\b|\bsafety ?-? ?net\w*"
+)
+"""Advice and warnings: what follows has not happened."""
+_RISK = re.compile(r"\brisks? (?:of|for|include|includes|including)\b")
+_NOW = frozenset("but however although though now today currently".split())
+_BEGINS = frozenset("with has had have presents presented reports complains noticed noticing developed".split())
+_FURTHER = re.compile(
+    r"(?:,|\b(?:and|but|while|whereas)\b) ?,? ?(?:it )?(?:is |was )?(present|seen|positive|noted|found|absent|negative|not seen|not present)"
+    r" (?:in |on )?(?:the |his |her )?(right|left|other|fellow|od|os|re|le)\b"
+)
+_CONTRAST_REACH = 14
+_FAILURE = re.compile(r"\b(?:does|did|do|will) not (?:close|open|shut|move|follow|track)\b[^,]*(?=,)")
+"""Something that does not work: a sign of its own, which negates nothing after its comma."""
+_ELAPSED = re.compile(
+    r"\b(years?|yrs?|months?|mths?|decades?|weeks?|wks?|days?|yesterday|hours?)\b"
+    r"(?: (ago|back|earlier|previously|before|after|post|following))?"
+)
+_LONG_AGO = re.compile(r"\b(?:in|since) (?:19|20)\d\d\b")
 _REPORTER = re.compile(
     r"\b(?:mother|father|parents?|wife|husband|sister|brother|grandmother|grandfather)"
     r"(?: (?!has\b|had\b|have\b|with\b|was\b|is\b|who\b)\S+){0,8}?"
@@ -125,7 +150,7 @@ def context(sentence: Sentence, first: int, last: int, *, negative: bool = False
     lead_words = near if normal or before[:1] == ["absent"] else before
     after = _clause_after(words, last)
     inside = " ".join(words[first : last + 1])
-    lead = " ".join(lead_words)
+    lead = _FAILURE.sub(" ", " ".join(lead_words))
     trail = " ".join(after[:4])
     negated = _has(lead, _NEGATED_BEFORE) and not _has(f"{lead} {inside}", _PSEUDO)
     negated = negated or (not negative and _has(inside, ("no", "not", "without")) and not _has(inside, _PSEUDO))
@@ -142,10 +167,47 @@ def context(sentence: Sentence, first: int, last: int, *, negative: bool = False
     )
 
 
-def elsewhere(sentence: Sentence, position: int) -> bool:
-    """Whether a lone word speaks of another part of the body ("chest pain", "pain in the knee")."""
+def hypothetical(sentence: Sentence, first: int) -> bool:
+    """Whether a mention is advice, a warning or a risk ("if you develop flashes", "risk of detachment") and not a report."""
+    words = [t.word for t in sentence.tokens[:first]]
+    return bool(_HYPOTHETICAL.search(_since(words, _NOW)) or _RISK.search(_since(words, _NOW | _BEGINS)))
+
+
+def _since(words: Sequence[str], ends: Set[str]) -> str:
+    start = max((i + 1 for i, word in enumerate(words) if word in ends), default=0)
+    return f"{' '.join(words[start:])} "
+
+
+def further(sentence: Sentence, last: int) -> tuple[Presence, Laterality] | None:
+    """The second half of a contrast between the eyes: presence and eye of "... and present in the left", which follows token `last`."""
+    found = _FURTHER.search(" ".join(t.word for t in sentence.tokens[last + 1 : last + 1 + _CONTRAST_REACH]))
+    if found is None:
+        return None
+    presence: Presence = "absent" if found.group(1) in ("absent", "negative", "not seen", "not present") else "present"
+    named = next((name for name, forms in _SIDES if found.group(2) in forms), None)
     words = [t.word for t in sentence.tokens]
-    return not _ORGANS.isdisjoint(words[max(0, position - 1) : position]) or not _ORGANS.isdisjoint(words[position + 1 : position + 4])
+    first_half = side(words[: last + 1 + len(found.string[: found.start()].split())], last, last)
+    return presence, named or ("left" if first_half == "right" else "right" if first_half == "left" else "unknown")
+
+
+def long_ago(sentence: Sentence, first: int, last: int) -> bool:
+    """Whether the time that stands with tokens `first` to `last` is months or years ago; what follows them decides before what precedes."""
+    words = [t.word for t in sentence.tokens]
+    after = " ".join(words[last + 1 : last + 7])
+    before = " ".join(words[max(0, first - 6) : first]).rpartition(",")[2]
+    inside = " ".join(words[first : last + 1])
+    for text in (inside, after.split(",")[0], before):
+        found = _ELAPSED.search(text)
+        if found:
+            old = found.group(1).startswith(("y", "decade")) and found.group(1) != "yesterday"
+            return (old and found.group(2) is not None) or (found.group(1).startswith("m") and found.group(2) in ("ago", "back", "earlier"))
+    return bool(_LONG_AGO.search(f"{inside} {after}"))
+
+
+def elsewhere(sentence: Sentence, first: int, last: int) -> bool:
+    """Whether words without an eye speak of another part of the body ("chest pain", "pain in the knee")."""
+    words = [t.word for t in sentence.tokens]
+    return not _ORGANS.isdisjoint(words[max(0, first - 1) : first]) or not _ORGANS.isdisjoint(words[last + 1 : last + 4])
 
 
 def reported_normal(sentence: Sentence) -> bool:

@@ -28,7 +28,10 @@ class Embedder(Protocol):
 
 
 class SentenceEmbedder:
-    """A sentence-transformers model from disk; nothing is downloaded. Thread-safe."""
+    """A sentence-transformers model from disk; nothing is downloaded. Thread-safe.
+
+    Raises `SettingsError` when `name` is no directory, and at the first use when there is no model in it.
+    """
 
     def __init__(self, name: str = PACKAGED) -> None:
         self._name = name
@@ -45,13 +48,24 @@ class SentenceEmbedder:
             if self._model is None:
                 os.environ.setdefault("HF_HUB_OFFLINE", "1")
                 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-                from sentence_transformers import SentenceTransformer
-                from transformers.utils import logging
-
-                logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-                self._model = SentenceTransformer(str(self._path), device="cpu")
+                self._model = self._load()
             vectors: NDArray[np.float32] = self._model.encode(list(texts), normalize_embeddings=True, show_progress_bar=False)
             return vectors
+
+    def _load(self) -> Any:
+        from safetensors import SafetensorError
+        from sentence_transformers import SentenceTransformer
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+        try:
+            return SentenceTransformer(str(self._path), device="cpu")
+        except (ValueError, OSError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
+            # What a directory with no model, half a model or a damaged one raises depends on which file is the first to miss.
+            raise SettingsError(
+                f"knowledge.embedding_model {self._name!r} holds no sentence-transformers model that can be loaded: "
+                f"{(str(error).splitlines() or [type(error).__name__])[0]}"
+            ) from error
 
 
 def _path(name: str) -> Path:

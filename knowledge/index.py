@@ -2,7 +2,8 @@
 
 A directory holds `library.json` (the checked knowledge) and `patterns.json` (its compiled phrases), both fast to load,
 `statements.sqlite` (FTS5 for BM25, and the ranked statements of every condition, which need no model to read) and `chroma/` (dense
-vectors of statements and findings). Readers never write.
+vectors of statements and findings). `manifest.json` holds the sha256 of each of them, so that a damaged index is noticed before it is
+read. Readers never write: the directory may lie on a read-only file system.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import zip_longest
 from pathlib import Path
 
 from filelock import FileLock
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from agent.citations import content_key
 from agent.domain import Evidence
@@ -31,8 +32,12 @@ from knowledge.reading import patterns_of
 from knowledge.redflags import source_of
 from knowledge.schema import Condition, Statement
 
-FORMAT = 3
+FORMAT = 4
 KEPT_VERSIONS = 3
+LIBRARY, PATTERNS, STATEMENTS, CHROMA, MANIFEST = "library.json", "patterns.json", "statements.sqlite", "chroma", "manifest.json"
+_COMPILER = ("text.py", "matching.py", "reading.py")
+"""The sources that decide what patterns.json holds."""
+_SCRATCH = "building-"
 CHROMA_BATCH = 2000
 """Rows per write; Chroma refuses more than some five thousand."""
 EMBEDDED_PHRASES = 3
@@ -47,18 +52,25 @@ CREATE TABLE concept_view (concept TEXT NOT NULL, rank INTEGER NOT NULL, key TEX
 
 
 def version(model: str, root: Path = library_files.HERE) -> str:
-    """The name of the index directory for the knowledge files as they are now and this embedding model."""
-    return f"v{FORMAT}-{hashlib.sha256(f'{library_files.digest(root)}|{model}'.encode()).hexdigest()[:16]}"
+    """The name of the index directory for this embedding model and the knowledge files, and their compiler, as they are now."""
+    here = Path(__file__).parent
+    compiler = hashlib.sha256(b"\0".join((here / name).read_bytes() for name in _COMPILER)).hexdigest()
+    return f"v{FORMAT}-{hashlib.sha256(f'{library_files.digest(root)}|{compiler}|{model}'.encode()).hexdigest()[:16]}"
 
 
-def ensure(directory: Path, embedder: Embedder, root: Path = library_files.HERE) -> Path:
-    """The index directory for the current knowledge, built when it is not there yet. Any number of processes may call this."""
+def ensure(directory: Path, embedder: Embedder, root: Path = library_files.HERE, *, verified: bool = False) -> Path:
+    """The index directory for the current knowledge, built when it is not there yet. Any number of processes may call this.
+
+    With `verified` every file of it is checked, and a damaged index is built again. Raises `KnowledgeError`.
+    """
     target = directory / version(embedder.name, root)
-    if not target.is_dir():
+    usable: Callable[[Path], bool] = is_sound if verified else Path.is_dir
+    if not usable(target):
         try:
             directory.mkdir(parents=True, exist_ok=True)
             with FileLock(str(directory / "build.lock"), timeout=600):
-                if not target.is_dir():
+                if not usable(target):
+                    _remove_scratch(directory)
                     _build(directory, target, embedder, root)
                     _prune(directory, target)
         except OSError as error:
@@ -66,22 +78,67 @@ def ensure(directory: Path, embedder: Embedder, root: Path = library_files.HERE)
     return target
 
 
+def is_sound(target: Path) -> bool:
+    """Whether every file of an index is there and as it was written."""
+    try:
+        for name in (LIBRARY, PATTERNS, STATEMENTS):
+            content(target, name)
+        check_dense(target, target / CHROMA)
+    except KnowledgeError:
+        return False
+    return True
+
+
 def load_library(target: Path) -> Library:
     """The compiled library of an index directory. Raises `KnowledgeError` when it is damaged."""
-    path = target / "library.json"
-    try:
-        return Library.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
-        raise KnowledgeError(f"{path} is damaged ({type(error).__name__}): delete {target} and run `fovea knowledge build`") from error
+    return Library.model_validate_json(content(target, LIBRARY))
 
 
 def load_patterns(target: Path) -> list[Pattern]:
-    """The library's phrases, compiled when the index was built."""
-    path = target / "patterns.json"
+    """The library's phrases, compiled when the index was built. Raises `KnowledgeError` when they are damaged."""
+    return [Pattern(name, tuple(stems), literal) for name, stems, literal in json.loads(content(target, PATTERNS))]
+
+
+def content(target: Path, name: str) -> bytes:
+    """The bytes of one file of an index, as they were written. Raises `KnowledgeError` when they are others, or none."""
+    return _checked(target, name, target / name)
+
+
+def check_dense(target: Path, chroma: Path) -> None:
+    """Raises `KnowledgeError` unless `chroma`, the dense index or a copy of it, holds what was written."""
+    names = [name for name in _manifest(target) if name.startswith(f"{CHROMA}/")]
+    if not names:
+        raise damaged(target, MANIFEST)
+    for name in names:
+        _checked(target, name, chroma / name.removeprefix(f"{CHROMA}/"))
+
+
+def damaged(target: Path, name: str) -> KnowledgeError:
+    """The one thing to say about any damage."""
+    return KnowledgeError(f"{target / name} is missing or damaged: delete {target} and run `fovea knowledge build`")
+
+
+def _checked(target: Path, name: str, place: Path) -> bytes:
     try:
-        return [Pattern(name, tuple(stems), literal) for name, stems, literal in json.loads(path.read_bytes())]
-    except (OSError, ValueError, TypeError) as error:
-        raise KnowledgeError(f"{path} is damaged ({type(error).__name__}): delete {target} and run `fovea knowledge build`") from error
+        data = place.read_bytes()
+    except OSError as error:
+        raise damaged(target, name) from error
+    if hashlib.sha256(data).hexdigest() != _manifest(target).get(name):
+        raise damaged(target, name)
+    return data
+
+
+def _manifest(target: Path) -> dict[str, str]:
+    try:
+        return TypeAdapter(dict[str, str]).validate_json((target / MANIFEST).read_bytes())
+    except (OSError, ValidationError) as error:
+        raise damaged(target, MANIFEST) from error
+
+
+def _write_manifest(scratch: Path) -> None:
+    files = sorted(path for path in scratch.rglob("*") if path.is_file())
+    digests = {path.relative_to(scratch).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    (scratch / MANIFEST).write_text(json.dumps(digests, indent=1))
 
 
 def evidence_of(library: Library, statement: Statement) -> Evidence:
@@ -108,21 +165,26 @@ def finding_texts(library: Library) -> tuple[list[str], list[str]]:
 
 def _build(directory: Path, target: Path, embedder: Embedder, root: Path) -> None:
     library = library_files.read(root)
-    scratch = Path(tempfile.mkdtemp(prefix="building-", dir=directory))
+    scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=directory))
     try:
-        (scratch / "library.json").write_bytes(library.model_dump_json().encode())
-        (scratch / "patterns.json").write_text(json.dumps(patterns_of(library)))
+        (scratch / LIBRARY).write_bytes(library.model_dump_json().encode())
+        (scratch / PATTERNS).write_text(json.dumps(patterns_of(library)))
         passages = [evidence_of(library, statement) for statement in library.statements]
         keys = [p.key for p in passages]
         if len(set(keys)) != len(keys):
             twice = next(k for k in keys if keys.count(k) > 1)
             raise KnowledgeError(f"two statements say the same in one document: {twice!r}")
         vectors = embedder.embed([f"{p.source.title}. {p.text}" for p in passages])
-        _write_dense(scratch / "chroma", library, passages, vectors, embedder)
+        _write_dense(scratch / CHROMA, library, passages, vectors, embedder)
         queries = embedder.embed([f"{c.name}: {c.description}" for c in library.conditions])
         ranks = {c.id: [keys[i] for i in (-(vectors @ queries[n])).argsort()] for n, c in enumerate(library.conditions)}
-        _write_lexical(scratch / "statements.sqlite", library, passages, ranks)
+        _write_lexical(scratch / STATEMENTS, library, passages, ranks)
+        _write_manifest(scratch)
+        scratch.chmod(0o755)  # mkdtemp made it private; there is nothing of a patient in it, and others may share it
+        if target.exists():  # it was found damaged
+            os.replace(target, Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=directory)))
         os.replace(scratch, target)
+        _remove_scratch(directory)
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
         raise
@@ -178,6 +240,12 @@ def _view(condition: Condition, nearest_first: Sequence[Evidence]) -> list[Evide
 
 def _names(library: Library, concepts: Sequence[str]) -> list[str]:
     return [name for c in concepts for name in (library.condition[c].name, *library.condition[c].synonyms)]
+
+
+def _remove_scratch(directory: Path) -> None:
+    """What a killed build left behind. Called under the lock, when nobody else can be building."""
+    for stale in directory.glob(f"{_SCRATCH}*"):
+        shutil.rmtree(stale, ignore_errors=True)
 
 
 def _prune(directory: Path, current: Path) -> None:

@@ -11,7 +11,12 @@ from typing import NamedTuple
 from knowledge.text import STOP, Token, content, offered, required, tokens
 
 SLACK = 3
-"""Other words that may stand between the words of a phrase."""
+"""Other words that may stand between the words of a phrase of four words or more."""
+SHORT_SLACK = 2
+"""The same for two and three words in their order; one less when they stand in another order, and one across a comma (ours)."""
+_SIDES = frozenset("right left both bilateral od os ou re le".split())
+_SWAYING = frozenset("improvement relief change response reduction better severe intense more longer further worse worsening".split())
+"""Words after which a "no" speaks of the course, not of the thing: "no improvement in pain" is no absence of pain."""
 _NEGATIONS = frozenset(("no", "not", "without", "never", "non", "nor"))
 _BREAKS = frozenset((".", ";", ":", "but", "however", "although"))
 
@@ -97,12 +102,36 @@ def _window(pattern: Pattern, words: Sequence[Token], places: dict[str, list[int
         chosen += nearest
     first, last = min(chosen), max(chosen)
     between = words[first : last + 1]
-    others = sum(1 for position, t in enumerate(between, start=first) if t.word[0].isalpha() and t.word not in STOP and position not in chosen)
-    if others > SLACK or any(t.word in _BREAKS for t in between):
+    others = sum(1 for position, t in enumerate(between, start=first) if position not in chosen and _counts(words, position, t))
+    if any(t.word in _BREAKS for t in between):
         return None
-    if any(t.word == "," for t in between) and not _in_order(pattern, words, first, last):
+    comma, ordered = any(t.word == "," for t in between), _in_order(pattern, words, first, last)
+    if others > _slack(pattern, comma, ordered) or ((comma or pattern.negative) and not ordered):
+        return None
+    if pattern.negative and (any(t.word in _SWAYING for t in between) or (comma and not _listed(between))):
         return None
     return Hit(pattern.name, first, last, len(pattern.stems), pattern.negative)
+
+
+def _counts(words: Sequence[Token], position: int, token: Token) -> bool:
+    """Whether a word between keeps the words of a phrase apart: sides ("the right eye") and stop words do not."""
+    if not token.word[0].isalpha() or token.word in STOP or token.word in _SIDES:
+        return False
+    return not (token.stem == "~eye" and position > 0 and words[position - 1].word in _SIDES)
+
+
+def _slack(pattern: Pattern, comma: bool, ordered: bool) -> int:
+    if pattern.negative:
+        return SLACK
+    if comma:
+        return 1
+    short = len(pattern.stems) <= 3
+    return (SHORT_SLACK if short else SLACK) - (0 if ordered or not short else 1)
+
+
+def _listed(between: Sequence[Token]) -> bool:
+    """Whether a comma after a negation belongs to a list it governs ("no flashes, floaters or pain")."""
+    return any(t.word in ("or", "nor") for t in between)
 
 
 def _in_order(pattern: Pattern, words: Sequence[Token], first: int, last: int) -> bool:

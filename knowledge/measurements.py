@@ -17,10 +17,20 @@ _SIDE = r"(right|left|both|bilateral|od|os|ou|re|le|r|l)\b"
 _AGE = (
     re.compile(rf"\b{_N}\s*[- ]?\s*(year|yr|month|week|day)s?[- ]?\s*[- ]?(?:old|of age)\b", re.I),
     re.compile(rf"\b{_N}\s*[- ]?\s*(y)(?:/?o|rs?\s*old)\b", re.I),
-    re.compile(rf"\bage[d]?\s*[:=]?\s*{_N}()\b", re.I),
+    re.compile(
+        rf"\b(?:age[d]?|(?:child|infant|baby|boy|girl|toddler) of)\s*[:=]?\s*{_N}\s*(years?|months?|weeks?|days?)?\b", re.I
+    ),
+    re.compile(rf"\b{_N}\s*-?\s*(mo|mths?|m/o)\b(?!\s*(?:ago|history|duration|post|after|later))\s*(?:old)?", re.I),
     re.compile(rf"\b{_N}()\s*/?\s*(?:F|M)\b(?!\w)"),
     re.compile(rf"\b(?:F|M)\s*/?\s*{_N}()\b(?!/)"),
 )
+_AGE_AT = re.compile(r"\bat\s+(\d+)\s+(month|week|day)s?\b(?!\s*(?:ago|post|after|later|follow))", re.I)
+_BIRTH_DATE = re.compile(
+    r"\b(?:dob|d\.o\.b\.?|date of birth|born(?: on| in)?)\W{0,3}"
+    r"(?:\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}|\d{1,2}\s+[a-z]{3,9}\s+\d{2,4}|(?:19|20)\d\d)\b",
+    re.I,
+)
+"""A date of birth: its numbers are no age."""
 _DECADE = re.compile(
     r"\b(?:(second|third|fourth|fifth|sixth|seventh|eighth|ninth) decade|in (?:his|her|their) (?:early |mid |late )?(\d0)s)\b", re.I
 )
@@ -34,10 +44,19 @@ _LIFE_STAGE = (
 )
 _FEMALE = re.compile(r"\b(woman|female|lady|girl|she|her|mrs|ms)\b|\b\d+\s*/?\s*F\b|\bF\s*/\s*\d+", re.I)
 _MALE = re.compile(r"\b(man|male|gentleman|boy|he|his|mr)\b|\b\d+\s*/?\s*M\b|\bM\s*/\s*\d+", re.I)
-_IOP_HEAD = re.compile(r"\b(?:iops?|intra-?\s?ocular pressures?|ocular tensions?|tonometry|ta|gat)\b", re.I)
+_IOP_HEAD = re.compile(r"\b(?:iops?|intra-?\s?ocular (?:pressures?|tensions?)|ocular tensions?|eye pressures?|tonometry|ta|gat)\b", re.I)
 _IOP_VALUE = re.compile(
     rf"(?:{_SIDE}\W{{0,3}}(?:eye\W{{0,2}})?(?:(?:was|is|of|at)\s+)?)?{_N}\s*(?:mm\s*\[?hg\]?)?(?:\W{{0,3}}(?:in the\s+)?{_SIDE})?", re.I
 )
+_ACUITY_LEAD = re.compile(r"[.,;\n](?=\s)|\b(?:vas?|bcva|ucva|vision|visual acuity|acuity)\b", re.I)
+_OTHER_LABEL = re.compile(
+    r"\b(?:cdr|c\s?[/:]\s?d|cup\w*|vas?|bcva|ucva|vision|visual|acuity|cct|pachymetry|bp|blood pressure|hba1c|crp|esr|pulse|axial"
+    r"|k1|k2|ks|refraction|temperature|disc|discs|lens|cells?|aged?)\b",
+    re.I,
+)
+"""Labels of other measurements: a number after them is no pressure."""
+_CDR = re.compile(rf"\b(?:cdr|c\s?[/:]\s?d(?:\s*ratio)?|cup[- ]?(?:to[- ])?(?:[/:]\s?)?disc(?: ratio)?)\b[^\d\n.;]{{0,18}}(0\.\d+)"
+                  rf"(?:\W{{0,3}}{_SIDE})?(?:(?:[\s,/&]|and)+(?:{_SIDE}\W{{0,3}})?(0\.\d+)(?:\W{{0,3}}{_SIDE})?)?", re.I)  # fmt: skip
 _DATE_OR_ACUITY = re.compile(r"^[^/]{0,3}(?:(?:6|20)/\d{1,3}\b(?! ?mm)|\d{1,2}/\d{1,2}/\d{2,4})|^\W?/(?:\d{1,3})\b$")
 _SNELLEN = re.compile(r"(?<![\d/])(20|6)\s*/\s*(\d{1,4}(?:\.\d)?)(?:\s*([+-])\s*(\d))?(?![\d/])")
 _LOGMAR = re.compile(r"\blogmar\s*(?:of|:|=)?\s*(-?\d?\.\d+|\d)|(-?\d?\.\d+)\s*logmar\b", re.I)
@@ -78,10 +97,14 @@ def demographics(narrative: str) -> Demographics:
 
 
 def _age(text: str) -> float | None:
+    text = _BIRTH_DATE.sub(" ", text)
     found = min((m for pattern in _AGE if (m := pattern.search(text))), key=lambda m: m.start(), default=None)
     if found is not None:
-        years = float(found.group(1)) / {"month": 12, "week": 52, "day": 365}.get((found.group(2) or "year").lower(), 1)
+        years = float(found.group(1)) / {"m": 12, "w": 52, "d": 365}.get((found.group(2) or "year").lower()[0], 1)
         return years if years <= 120 else None
+    at = _AGE_AT.search(text)
+    if at:
+        return float(at.group(1)) / {"month": 12, "week": 52, "day": 365}[at.group(2).lower()]
     decade = _DECADE.search(text)
     if decade:
         if decade.group(2):
@@ -110,6 +133,7 @@ def quantities(narrative: str) -> Iterator[Quantity]:
     """Every measured value of the narrative, in order of kind."""
     yield from _pressures(narrative)
     yield from _acuities(narrative)
+    yield from _cups(narrative)
     for m in _ESR.finditer(narrative):
         yield Quantity("esr", float(m.group(1)), "mm/h", "unknown", m.start(), m.end())
     for m in _CRP.finditer(narrative):
@@ -130,14 +154,32 @@ def _pressures(text: str) -> Iterator[Quantity]:
     for head in _IOP_HEAD.finditer(text):
         stop = re.search(r"[.;\n](?=\s|$)", text[head.end() :])
         end = min(head.end() + (stop.start() if stop else 90), head.end() + 90)
-        segment = text[head.end() : end]
+        label = _OTHER_LABEL.search(text, head.end(), end)
+        segment = text[head.end() : label.start() if label else end]
         values = [m for m in _IOP_VALUE.finditer(segment) if m.group(2) and _is_pressure(segment, m)][:4]
+        seen: set[Laterality] = set()
         for order, m in enumerate(values):
             value = float(m.group(2))
             named = (m.group(1) or m.group(3) or "").lower()
             lead = text[max(0, head.start() - 25) : head.start()].lower()
             laterality = _side(named) if named else _side_of(lead) if len(values) == 1 else ("right", "left")[order] if order < 2 else "unknown"
+            if laterality in seen or "both" in seen:
+                continue
+            seen.add(laterality)
             yield Quantity("iop", value, "mmHg", laterality, head.start(), head.end() + m.end())
+
+
+def _cups(text: str) -> Iterator[Quantity]:
+    for m in _CDR.finditer(text):
+        first, second = (m.group(2) or "").lower(), (m.group(3) or m.group(5) or "").lower()
+        lead: Laterality = _side_of(m.group()[: m.start(1) - m.start()])
+        pair = m.group(4) is not None
+        yield Quantity(
+            "cup_to_disc_ratio", float(m.group(1)), "ratio", _side(first) if first else "right" if pair and lead == "unknown" else lead,
+            m.start(), m.end(),
+        )  # fmt: skip
+        if pair:
+            yield Quantity("cup_to_disc_ratio", float(m.group(4)), "ratio", _side(second) if second else "left", m.start(), m.end())
 
 
 def _is_pressure(segment: str, m: re.Match[str]) -> bool:
@@ -169,9 +211,18 @@ def _looks_like_pressure(text: str, m: re.Match[str]) -> bool:
 
 def _near_side(text: str, m: re.Match[str]) -> Laterality:
     after = re.match(rf"\W{{0,3}}(?:in (?:the|his|her)\s+)?{_SIDE}", text[m.end() : m.end() + 22], re.I)
+    lead = _ACUITY_LEAD.split(text[max(0, m.start() - 30) : m.start()])[-1]
+    named_first = _side_of(_SNELLEN.split(lead)[0]) if _SNELLEN.search(lead) else _side_of(lead)
+    if named_first != "unknown":  # "R 6/24 L 6/5": the side stands before each value
+        return _side_of(lead)
     if after:
         return _side(after.group(1).lower())
-    return _side_of(text[max(0, m.start() - 30) : m.start()])
+    before = _side_of(text[max(0, m.start() - 30) : m.start()])
+    if before != "unknown":
+        return before
+    rest = re.split(rf"[.;,\n](?=\s|$)|{_SNELLEN.pattern}", text[m.end() : m.end() + 45])[0]
+    later = re.search(rf"\b{_SIDE}", rest, re.I)
+    return _side(later.group(1).lower()) if later else "unknown"
 
 
 def _side_of(lead: str) -> Laterality:

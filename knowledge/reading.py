@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from agent.domain import Demographics, Finding, Presence
-from knowledge.context import Sentence, context, elsewhere, reported_normal, sentences
+from knowledge.context import Sentence, context, elsewhere, further, hypothetical, long_ago, reported_normal, sentences
 from knowledge.library import NAMES_PREFIX, Library
 from knowledge.matching import Hit, Pattern, PhraseIndex, patterns
 from knowledge.measurements import Quantity, demographics, quantities
@@ -17,15 +17,23 @@ from knowledge.measurements import Quantity, demographics, quantities
 _ORDER: dict[Presence, int] = {"present": 2, "possible": 1, "absent": 0}
 _FAMILY_KINDS = "family_history"
 _NORMAL = ("normal_", "full_")
+_RECENT = "recent_"
+_OF_ORGANS = ("jaw_claudication", "scalp_tenderness", "shoulder_girdle_stiffness", "joint_pain", "back_pain_stiffness", "neck_pain",
+              "neck_trauma_pain", "deep_boring_pain", "new_headache", "headache")  # fmt: skip
+"""Findings that are of another part of the body themselves."""
 _SIDES = ("bilateral_involvement", "unilateral_involvement")
 """Findings that mean something only beside another one: a pressure measured in both eyes involves neither."""
 PAST_WEIGHT = 0.6
 POSSIBLE_WEIGHT = 0.5
+FULL_ACUITY = 0.02
+"""logMAR up to which an acuity counts as full: 6/6 less a letter."""
+LARGE_CUP, SMALL_CUP = 0.7, 0.4
+"""Cup-to-disc ratios from which a cup counts as enlarged, and up to which it does not (ours)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a narrative says. `sentences` are kept for a second reading; `covered` are those a finding was read from."""
+    """What a narrative says. `sentences` are kept for a second reading; `covered` are those a finding or measurement was read from."""
 
     demographics: Demographics
     findings: tuple[Finding, ...]
@@ -48,21 +56,41 @@ class NarrativeReader:
         for number, sentence in enumerate(kept):
             hits = _longest(self._index.find(sentence.tokens))
             hits = [hit for hit in hits if not _is_sign(hit, hits)]
-            here = [f for hit in hits if (f := self._finding(sentence, hit)) is not None]
+            here = [f for hit in hits for f in self._findings(sentence, hit)]
             clinical = any(f.presence != "absent" and f.finding_id not in _SIDES and not f.finding_id.startswith("normal") for f in here)
             found += here if clinical else [f for f in here if f.finding_id not in _SIDES]
             if here:
                 covered.add(number)
-        found += [f for q in quantities(narrative) for f in self._measured(narrative, q)]
+        measured = tuple(quantities(narrative))
+        covered |= {n for n, s in enumerate(kept) if any(q.start < s.start + len(s.text) and s.start < q.end for q in measured)}
+        found += [f for q in measured for f in self._measured(narrative, q)]
+        found += self._normal_vision(measured)
         found += self._course(found)
         return Reading(demographics(narrative), _settled(found), kept, frozenset(covered))
 
+    def _findings(self, sentence: Sentence, hit: Hit) -> Iterator[Finding]:
+        finding = self._finding(sentence, hit)
+        if finding is None:
+            return
+        yield finding
+        other = further(sentence, hit.last)
+        if other is not None:
+            yield finding.model_copy(update={"presence": other[0], "laterality": other[1], "weight": 1.0})
+
     def _finding(self, sentence: Sentence, hit: Hit) -> Finding | None:
+        if hypothetical(sentence, hit.first):
+            return None
+        if hit.name.startswith(_NORMAL) and any(t.word == "," for t in sentence.tokens[hit.first : hit.last + 1]):
+            return None
+        if hit.name.startswith(_RECENT) and long_ago(sentence, hit.first, hit.last):
+            return None
         where = context(sentence, hit.first, hit.last, negative=hit.negative, normal=hit.name.startswith(_NORMAL))
         entry = self._library.finding.get(hit.name)
         if where.family and _FAMILY_KINDS not in hit.name:
             return None
-        if hit.size == 1 and elsewhere(sentence, hit.first):
+        stems = {t.stem for t in sentence.tokens[hit.first : hit.last + 1]}
+        vague = hit.size == 1 or ("~pain" in stems and "~eye" not in stems and hit.name not in _OF_ORGANS)
+        if vague and elsewhere(sentence, hit.first, hit.last):
             return None
         first, last = sentence.tokens[hit.first], sentence.tokens[hit.last]
         weight = 1.0 if where.presence != "possible" else POSSIBLE_WEIGHT
@@ -89,11 +117,20 @@ class NarrativeReader:
             finding_id=q.measure, name=q.measure.replace("_", " "), presence="present", source="measurement", laterality=q.laterality,
             value=round(q.value, 3), unit=q.unit, quote=narrative[q.start : q.end], start=q.start, end=q.end,
         )  # fmt: skip
-        yield base
-        for finding_id in _meanings(q):
+        if q.measure != "cup_to_disc_ratio":
+            yield base
+        for finding_id, presence in _meanings(q):
             entry = self._library.finding.get(finding_id)
             if entry is not None:
-                yield base.model_copy(update={"finding_id": finding_id, "name": entry.name})
+                yield base.model_copy(update={"finding_id": finding_id, "name": entry.name, "presence": presence})
+
+    def _normal_vision(self, measured: Iterable[Quantity]) -> Iterator[Finding]:
+        """Full acuity in both eyes is normal vision; in one eye it says nothing of the other."""
+        values = [q for q in measured if q.measure == "logmar"]
+        entry = self._library.finding.get("normal_visual_acuity")
+        both = {"right", "left"} <= {q.laterality for q in values} or any(q.laterality == "both" for q in values)
+        if entry is not None and both and all(q.value <= FULL_ACUITY for q in values):
+            yield Finding(finding_id=entry.id, name=entry.name, presence="present", source="measurement", laterality="both", weight=0.6)
 
     def _course(self, found: Iterable[Finding]) -> Iterator[Finding]:
         """Both eyes named for a sign or symptom is bilateral involvement; one eye only, unilateral."""
@@ -142,23 +179,25 @@ def _is_sign(hit: Hit, hits: Iterable[Hit]) -> bool:
     return any(o.size > hit.size or (o.size == hit.size == 1) for o in covering)
 
 
-def _meanings(q: Quantity) -> Iterator[str]:
+def _meanings(q: Quantity) -> Iterator[tuple[str, Presence]]:
     if q.measure == "iop":
         if q.value > 21:
-            yield "raised_iop"
+            yield "raised_iop", "present"
         if q.value >= 40:
-            yield "very_high_iop"
+            yield "very_high_iop", "present"
         if q.value <= 5:
-            yield "low_iop"
+            yield "low_iop", "present"
     elif q.measure == "logmar":
         if q.value >= 0.3:
-            yield "reduced_visual_acuity"
+            yield "reduced_visual_acuity", "present"
         if q.value >= 1.0:
-            yield "severe_visual_loss"
+            yield "severe_visual_loss", "present"
     elif q.measure == "esr" and q.value >= 50:
-        yield "raised_esr"
+        yield "raised_esr", "present"
     elif q.measure == "crp" and q.value >= 10:
-        yield "raised_crp"
+        yield "raised_crp", "present"
+    elif q.measure == "cup_to_disc_ratio" and (q.value >= LARGE_CUP or q.value <= SMALL_CUP):
+        yield "enlarged_cup_disc_ratio", "present" if q.value >= LARGE_CUP else "absent"
 
 
 def _settled(found: Iterable[Finding]) -> tuple[Finding, ...]:

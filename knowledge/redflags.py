@@ -9,6 +9,8 @@ from knowledge.library import Library
 from knowledge.schema import Document, Measure, Rule, When
 
 NO_FRAME = "no red-flag rule applies"
+_ONSETS = frozenset(("sudden_onset", "subacute_onset", "rapid_progression"))
+"""Findings of course: they count for a sign only when both are not of different eyes."""
 
 
 class RedFlags:
@@ -78,6 +80,8 @@ def _because(when: When, known: Mapping[str, Finding], findings: Sequence[Findin
     some = [name for name in when.any if name in known]
     if when.any and len(some) < when.count:
         return None
+    if not _belong_together(when, some, known):
+        return None
     measured: list[str] = []
     for measure in when.measures:
         value = _measured(measure, findings, who)
@@ -86,6 +90,20 @@ def _because(when: When, known: Mapping[str, Finding], findings: Sequence[Findin
         measured.append(value)
     reasons = [known[name].quote or known[name].name for name in (*when.all, *some)]
     return tuple(dict.fromkeys((*reasons, *measured)))
+
+
+def _belong_together(when: When, some: Sequence[str], known: Mapping[str, Finding]) -> bool:
+    """Whether no onset that the alternative needs is that of the other eye: old poor sight on the right and a sudden change on the left
+    are no sudden loss. A side that is not stated holds nothing back, and neither does an onset that `any` can do without."""
+    signs = [known[name].laterality for name in when.all if name not in _ONSETS]
+    if any(_opposed(signs, known[name].laterality) for name in when.all if name in _ONSETS):
+        return False
+    fitting = [name for name in some if not (name in _ONSETS and _opposed(signs, known[name].laterality))]
+    return not when.any or len(fitting) >= when.count
+
+
+def _opposed(signs: Sequence[str], onset: str) -> bool:
+    return onset in ("right", "left") and bool(signs) and all(side in ("right", "left") and side != onset for side in signs)
 
 
 def _measured(measure: Measure, findings: Sequence[Finding], who: Demographics) -> str | None:

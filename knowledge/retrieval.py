@@ -1,16 +1,23 @@
-"""Retrieval over a built index, read-only: by condition without a model, or by free text with dense and lexical search fused."""
+"""Retrieval over a built index: by condition without a model, or by free text with dense and lexical search fused.
+
+Strictly read-only. Chroma writes into the directory it opens, so it is given a private copy of the dense vectors (a few MB).
+"""
 
 from __future__ import annotations
 
 import re
+import shutil
 import sqlite3
+import tempfile
 import threading
+import weakref
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from agent.domain import Evidence
 from agent.errors import KnowledgeError
+from knowledge import index
 from knowledge.embedding import Embedder
 from knowledge.index import CHROMA_FINDINGS, CHROMA_STATEMENTS
 
@@ -27,10 +34,9 @@ class IndexRetriever:
         self._embedder = embedder
         self._chroma: Any = None
         self._lock = threading.Lock()
-        path = directory / "statements.sqlite"
-        if not path.is_file():
-            raise KnowledgeError(f"{path} is missing: delete {directory} and run `fovea knowledge build`")
-        self._connection = sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True, check_same_thread=False)
+        index.content(directory, index.STATEMENTS)
+        path = (directory / index.STATEMENTS).absolute().as_uri()
+        self._connection = sqlite3.connect(f"{path}?mode=ro&immutable=1", uri=True, check_same_thread=False)
 
     @property
     def identity(self) -> str:
@@ -91,12 +97,27 @@ class IndexRetriever:
     def _collection(self, name: str) -> Any:
         with self._lock:
             if self._chroma is None:
-                import chromadb
-                from chromadb.config import Settings as ChromaSettings
-
-                path = str(self._directory / "chroma")
-                self._chroma = chromadb.PersistentClient(path=path, settings=ChromaSettings(anonymized_telemetry=False))
+                self._chroma = self._open_copy()
             return self._chroma.get_collection(name, embedding_function=None)
+
+    def _open_copy(self) -> Any:
+        import chromadb
+        from chromadb.config import Settings as ChromaSettings
+
+        try:
+            copy = Path(tempfile.mkdtemp(prefix="fovea-index-"))
+            weakref.finalize(self, shutil.rmtree, copy, ignore_errors=True)  # with the retriever, at the latest with the process
+            for source in sorted((self._directory / index.CHROMA).rglob("*")):
+                place = copy / source.relative_to(self._directory / index.CHROMA)
+                if source.is_dir():
+                    place.mkdir(parents=True, exist_ok=True)
+                else:
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    place.write_bytes(source.read_bytes())  # the bytes alone: a copy must be writable where the original is not
+        except OSError as error:
+            raise KnowledgeError(f"the dense index cannot be copied to {tempfile.gettempdir()}: {error.strerror or error}") from error
+        index.check_dense(self._directory, copy)
+        return chromadb.PersistentClient(path=str(copy), settings=ChromaSettings(anonymized_telemetry=False))
 
     def _rows(self, sql: str, values: tuple[object, ...]) -> list[Any]:
         with self._lock:

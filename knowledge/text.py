@@ -26,12 +26,17 @@ _SYNONYMS = {
     for representative, words in {
         "vision": "vision visual visually sight eyesight",
         "loss": "loss lost lose losing decreased decrease decreasing reduced reduction reducing diminished diminution impaired impairment "
-        "decline declining declined deterioration deteriorated deteriorating worsening worsened worse drop dropped poor dim dimming",
+        "decline declining declined deterioration deteriorated deteriorating drop drops dropped dropping poor dim dimming fell fallen",
+        "worse": "worse worsen worsens worsening worsened",
         "hemorrhage": "hemorrhage hemorrhages hemorrhagic bleed bleeds bleeding bleedings",
         "edema": "edema edematous swelling swollen swell swells",
         "disc": "disc discs disk disks",
-        "pain": "pain pains painful painfully ache aching sore soreness hurts hurting hurt",
-        "red": "red redness reddened hyperemia hyperemic injection injected erythema erythematous",
+        "pain": "pain pains painful painfully ache aches ached aching sore soreness hurts hurting hurt",
+        "red": "red redness reddened hyperemia hyperemic erythema erythematous",
+        "injection": "injection injections inj",
+        "aflibercept": "aflibercept eylea lucentis ranibizumab avastin bevacizumab vabysmo faricimab beovu brolucizumab",
+        "phaco": "phaco phacoemulsification",
+        "surgery": "surgery surgeries operation operations op",
         "sudden": "sudden suddenly abrupt abruptly acute acutely",
         "gradual": "gradual gradually progressive progressively slowly slow insidious insidiously",
         "blurred": "blurred blurry blurring blur hazy",
@@ -68,6 +73,9 @@ STOP = frozenset(
     "patient some".split()
 )
 """Words a phrase may hold but need not match: they carry no finding of their own."""
+_COMPOUNDS = frozenset((("red", "reflex"), ("red", "reflexes"), ("tobacco", "dust"), ("open", "globe"), ("pulsatile", "tinnitus")))
+"""Pairs that mean something else together than either word alone: a red reflex is no redness, tobacco dust no smoking. Both words
+then match only the same pair."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +120,13 @@ def tokens(text: str) -> tuple[Token, ...]:
     >>> [t.stem for t in tokens("No bleeding.")]
     ['no', '~hemorrhage', '.']
     """
-    return tuple(Token(stem(m.group()), m.start(), m.end(), m.group().lower(), m.group().isupper()) for m in _TOKEN.finditer(text))
+    found = list(_TOKEN.finditer(text))
+    words = [m.group().lower() for m in found]
+    paired = {at for i in range(len(words) - 1) if (words[i], words[i + 1]) in _COMPOUNDS for at in (i, i + 1)}
+    return tuple(
+        Token(f"&{stem(word)}" if i in paired else stem(word), m.start(), m.end(), word, m.group().isupper())
+        for i, (m, word) in enumerate(zip(found, words, strict=True))
+    )
 
 
 def content(phrase: str) -> tuple[str, ...]:

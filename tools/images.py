@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import stat
 import tempfile
 import threading
 from collections import OrderedDict
@@ -27,16 +28,20 @@ MEMORY_BYTES = 1024 * 2**20
 
 
 def read_image_file(path: str, limits: Intake) -> bytes:
-    """The bytes of a local image file. Raises `ImageError`, naming the file: missing, a directory, unreadable or too large."""
+    """The bytes of a local image file. Raises `ImageError`, naming the file: missing, no regular file, unreadable or too large."""
     place = Path(path)
     try:
         if place.is_dir():
             raise ImageError(f"{path!r} is a directory: name one image file")
-        size = place.stat().st_size
+        status = place.stat()
+        if not stat.S_ISREG(status.st_mode):
+            # Opening a pipe or a device could wait for ever.
+            raise ImageError(f"{path!r} is not a regular file: name one image file")
+        size = status.st_size
         if size > limits.max_image_bytes:
             raise ImageError(f"{path!r} has {size:,} bytes, more than the {limits.max_image_bytes:,} accepted (intake.max_image_bytes)")
         with place.open("rb") as file:
-            # One byte more than allowed: a pipe or a growing file has no honest size beforehand.
+            # One byte more than allowed: a growing file has no honest size beforehand.
             data = file.read(limits.max_image_bytes + 1)
     except FileNotFoundError as error:
         raise ImageError(f"{path!r} does not exist") from error

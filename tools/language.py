@@ -7,12 +7,15 @@ from functools import cache
 from typing import Any
 
 _ENGLISH = frozenset(
-    "the a an of and to in with for on at is was were are be been has had have no not from by he she his her it this that patient eye eyes "
-    "right left both vision old year years history pain presents presented since after over".split()
+    "the and with from not were been have she his this that which eye eyes right left both old year years history presents presented since "
+    "after sudden blurred blurry loss lost pain painful painless swelling swollen redness floaters flashes drops lens cells clear cloudy "
+    "days weeks months yesterday today morning week cherry spot spots disc normal headache worse wearer surgery without "
+    "vision lids lid cornea yr yrs left-sided".split()
 )
+"""Words that other languages do not share: "in", "was", "had", "a", "no" or "patient" are common in several."""
 ENOUGH_WORDS = 6
-ENGLISH_SHARE = 0.15
-"""Share of common English words above which a text is English without asking the classifier (ours)."""
+ENGLISH_SHARE = 0.2
+"""Share of distinctly English words from which a text is English whatever the classifier says of its abbreviations (ours)."""
 FOREIGN = 0.95
 """Probability of being anything but English from which a text in Latin script counts as foreign (ours)."""
 
@@ -30,11 +33,13 @@ def detect(text: str) -> str:
     foreign_script = sum(ord(letter) >= 0x250 for letter in letters) > len(letters) / 2
     if not foreign_script and len(words) < ENOUGH_WORDS:
         return "und"
-    if not foreign_script and sum(word in _ENGLISH for word in words) / len(words) >= ENGLISH_SHARE:
-        return "en"
+    english = sum(word in _ENGLISH for word in words) / max(1, len(words))
     ranked = dict(_identifier().rank(text[:5000]))
     best = max((language for language in ranked if language != "en"), key=lambda language: float(ranked[language]))
-    return str(best) if foreign_script or float(ranked.get("en", 0.0)) < 1 - FOREIGN else "und"
+    chance = float(ranked.get("en", 0.0))
+    if foreign_script or (chance < 1 - FOREIGN and english < ENGLISH_SHARE):
+        return str(best)
+    return "en" if chance > 0.5 or english >= ENGLISH_SHARE else "und"
 
 
 @cache

@@ -14,6 +14,8 @@ from PIL import Image
 Plane = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 WORKING_SIDE = 256
+SHORTEST_SIDE = 8
+"""A narrower strip is widened to this many pixels: it has no neighbours to compare, and no photograph of an eye is that shape."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +89,8 @@ def working_copy(pixels: Image.Image) -> Plane:
     factor = max(1, longest // WORKING_SIDE)
     small = pixels.reduce(factor) if factor > 1 else pixels
     scale = WORKING_SIDE / max(small.size)
-    if abs(scale - 1) > 0.02:
-        size = (max(1, round(small.width * scale)), max(1, round(small.height * scale)))
+    if abs(scale - 1) > 0.02 or min(small.size) < SHORTEST_SIDE:
+        size = (max(SHORTEST_SIDE, round(small.width * scale)), max(SHORTEST_SIDE, round(small.height * scale)))
         small = small.resize(size, Image.Resampling.BILINEAR)
     return np.asarray(small, dtype=np.float32) / np.float32(255)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from agent import uncertainty
 from agent.agreement import disagreement
 from agent.deps import Deps
@@ -15,7 +17,8 @@ async def assess(state: CaseState, deps: Deps) -> Update:
     assessment = await deps.reasoner.assess(dossier(state))
     conflict = disagreement(deps.library, assessment.differential, state["findings"])
     measured = None if assessment.measurement.method == UNMEASURED else assessment.measurement.entropy + conflict
-    threshold = deps.thresholds.observe(deps.reasoner.identity.profile, measured, deps.initial_threshold)
+    profile = deps.reasoner.identity.profile
+    threshold = await asyncio.to_thread(deps.thresholds.observe, profile, measured, deps.initial_threshold)
     return {
         "assessment": assessment,
         "uncertainty": uncertainty.report(assessment.measurement, conflict, threshold, deps.settings.dial),

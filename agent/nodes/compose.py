@@ -11,7 +11,8 @@ async def compose(state: CaseState, deps: Deps) -> Update:
     """Writes the `draft`: claims, grounded report and urgency."""
     differential = state["assessment"].differential if "assessment" in state else ()
     evidence = state.get("evidence", ())
-    decision = composition.triage(state["floor"], differential, evidence, deps.library)
+    grounded = differential if any(f.presence != "absent" for f in state["findings"]) or state["reasoner"].reads_images else ()
+    decision = composition.triage(state["floor"], grounded, deps.library)
     return {
         "draft": Draft(
             claims=composition.claims(differential, state["findings"], evidence),

@@ -15,6 +15,8 @@ from tools.language import detect
 
 async def intake(state: CaseState, deps: Deps) -> Update:
     """Writes `case`, `images` and who will reason. Raises `InputError` with one line that says what to do."""
+    if "case" in state:
+        raise InputError("this thread already holds a case: start a new thread, so that no patient's findings reach another's report")
     request = CaseRequest.model_validate(state["request"])
     limits = deps.settings.intake
     narrative = _narrative(request.narrative, limits)
@@ -31,6 +33,10 @@ async def intake(state: CaseState, deps: Deps) -> Update:
 
 
 def _narrative(text: str, limits: Intake) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise NarrativeError(f"the narrative is not Unicode text (character {error.start}): convert it to UTF-8 first") from error
     cleaned = text.replace("\r\n", "\n").replace("\x00", "").strip()
     if len(cleaned) > limits.max_narrative_characters:
         raise NarrativeError(
@@ -43,6 +49,9 @@ def _narrative(text: str, limits: Intake) -> str:
 def _options(options: tuple[AnswerOption, ...]) -> tuple[AnswerOption, ...]:
     if len(options) == 1:
         raise OptionError(f"one answer option ({options[0].key}) is no question: give at least two, or none")
+    for option in options:
+        if any("\ud800" <= letter <= "\udfff" for letter in option.text):
+            raise OptionError(f"answer option {option.key} is not Unicode text: convert it to UTF-8 first")
     keys = [option.key for option in options]
     twice = sorted({key for key in keys if keys.count(key) > 1})
     if twice:
@@ -52,15 +61,19 @@ def _options(options: tuple[AnswerOption, ...]) -> tuple[AnswerOption, ...]:
 
 def _stored(deps: Deps, image: ImageInput, number: int) -> ImageRef:
     if image.sha256 is not None:
-        pixels = deps.images.pixels(image.sha256)
-        return ImageRef(number=number, sha256=image.sha256, media_type="image/*", width=pixels.width, height=pixels.height)
+        try:
+            return deps.images.reference(image.sha256, number)
+        except ImageError as error:
+            raise ImageError(f"image {number}: {error}") from error
     from tools.images import read_image_file
 
     assert image.path is not None
     try:
         return deps.images.put(read_image_file(image.path, deps.settings.intake), number)
     except ImageError as error:
-        raise ImageError(f"image {number}, {image.path}: {error}" if image.path not in str(error) else f"image {number}: {error}") from error
+        # The file is named once, whoever noticed: the reader by its path, the store by its number.
+        reason = str(error).removeprefix(f"{image.path!r} ").removeprefix(f"image {number}: ")
+        raise ImageError(f"image {number} ({image.path}): {reason}") from error
 
 
 def _case_id(narrative: str, images: tuple[ImageRef, ...], options: tuple[AnswerOption, ...]) -> str:

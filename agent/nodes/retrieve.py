@@ -20,7 +20,7 @@ async def retrieve(state: CaseState, deps: Deps) -> Update:
     dial = deps.settings.dial
     candidates = [entry.concept_id for entry in differential[: FAST_CANDIDATES + u.rounds]]
     wanted = uncertainty.passages(u.omega, dial)
-    found = deps.retriever.for_concepts(candidates, wanted)
+    found = await asyncio.to_thread(deps.retriever.for_concepts, candidates, wanted)
     if after_retrieve(state).next == "deliberate":
         found = (*found, *await asyncio.to_thread(deps.retriever.search, _query(state), wanted))
     known: dict[str, Evidence] = {e.key: e for e in state.get("evidence", ())}

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 from agent.citations import verified
 from agent.decision import decide
 from agent.deps import Deps
-from agent.domain import URGENCIES, CaseReport, ImageFindings, Outcome, TriageDecision, Usage
+from agent.domain import CaseReport, Claim, Evidence, ImageFindings, Outcome, TriageDecision, Urgency, Usage, strictest
 from agent.errors import StageError
+from agent.nodes.screen import READ_LANGUAGES
 from agent.state import CaseState, Update
 
-OPEN_FRAME = "for a clinician to set: no diagnosis was reached; {urgency} is the least that the likely candidates ask for"
+OPEN_FRAME = "not set: no diagnosis was reached; a clinician triages this case ({urgency} is the least that an open case gets here)"
+UNREAD_FRAME = "not set: this case could not be read, so no red flag could be looked for; a human triages it now"
+LEAST_OPEN: Urgency = "soon"
+LEAST_UNREAD: Urgency = "urgent"
+"""Urgency of a case that ends without a diagnosis, and of one that nothing was read from: it could be anything (ours)."""
 _BOX = re.compile(r"\[(\d+), (\d+), (\d+), (\d+)\]")
 
 
@@ -21,7 +27,7 @@ async def verify(state: CaseState, deps: Deps) -> Update:
     shown = {evidence.key: evidence for evidence in state.get("evidence", ())}
     outcome, reasons = decide(state, deps.settings.abstention)
     differential = assessment.differential if assessment else ()
-    _boxes_stand(draft.grounded_report, state["image_findings"])
+    check_boxes(draft.grounded_report, state["image_findings"])
     return {
         "report": CaseReport(
             case_id=state["case"].case_id,
@@ -30,7 +36,7 @@ async def verify(state: CaseState, deps: Deps) -> Update:
             diagnosis=differential[0] if outcome == "diagnosed" else None,
             differential=differential,
             answer=assessment.answer if assessment else None,
-            claims=tuple(verified(claim, deps.retriever.passage, shown) for claim in draft.claims),
+            claims=await asyncio.to_thread(_verified, draft.claims, deps, shown),
             uncertainty=state.get("uncertainty"),
             path=(*(record.stage for record in state["stages"]), "verify"),
             routes=state["routes"],
@@ -38,7 +44,7 @@ async def verify(state: CaseState, deps: Deps) -> Update:
             images=state["image_findings"],
             steps=state.get("steps", ()),
             notes=state.get("notes", ()),
-            triage=_settled(draft.triage, state["floor"], outcome),
+            triage=settled(draft.triage, state["floor"], outcome, read=assessment is not None and state["case"].language in READ_LANGUAGES),
             grounded_report=draft.grounded_report,
             reasoner=state["reasoner"],
             usage=assessment.usage if assessment else Usage(),
@@ -46,17 +52,24 @@ async def verify(state: CaseState, deps: Deps) -> Update:
     }
 
 
-def _settled(decision: TriageDecision, floor: TriageDecision, outcome: Outcome) -> TriageDecision:
-    """Safety rule 1: whatever was written since, the urgency is not below what the red-flag rules demand. Without a diagnosis and
-    without a rule no published time frame holds."""
-    if URGENCIES.index(decision.urgency) < URGENCIES.index(floor.urgency):
+def _verified(claims: tuple[Claim, ...], deps: Deps, shown: dict[str, Evidence]) -> tuple[Claim, ...]:
+    return tuple(verified(claim, deps.retriever.passage, shown) for claim in claims)
+
+
+def settled(decision: TriageDecision, floor: TriageDecision, outcome: Outcome, *, read: bool) -> TriageDecision:
+    """The last word on urgency. Safety rule 1: whatever was written since, it is not below what the red-flag rules demand. Without a
+    diagnosis no published time frame holds but that of a rule, and the case is never called routine."""
+    least: Urgency = "routine" if outcome == "diagnosed" else LEAST_OPEN if read else LEAST_UNREAD
+    urgency = strictest(decision.urgency, floor.urgency, least)
+    if floor.rules and urgency == floor.urgency:
         return floor
-    if outcome != "diagnosed" and not (floor.rules and decision.urgency == floor.urgency):
-        return decision.model_copy(update={"time_frame": OPEN_FRAME.format(urgency=decision.urgency), "sources": floor.sources})
-    return decision
+    if outcome == "diagnosed":
+        return decision.model_copy(update={"urgency": urgency, "floor": floor.urgency})
+    frame = (OPEN_FRAME if read else UNREAD_FRAME).format(urgency=urgency)
+    return floor.model_copy(update={"urgency": urgency, "time_frame": frame})
 
 
-def _boxes_stand(report: str, images: tuple[ImageFindings, ...]) -> None:
+def check_boxes(report: str, images: tuple[ImageFindings, ...]) -> None:
     """Every box of the report is one that the localizer found."""
     found = {lesion.box.to_999() for image in images for lesion in image.lesions}
     found |= {image.optic_disc.to_999() for image in images if image.optic_disc is not None}

@@ -8,6 +8,7 @@ from itertools import permutations
 
 from agent.domain import Finding, Step
 from agent.ports import Dossier
+from agent.wording import age_in_words, percent
 from knowledge.differential import OTHER, Posterior
 from knowledge.library import NAMES_PREFIX, Library
 
@@ -30,14 +31,15 @@ def first_pass(library: Library, dossier: Dossier, posterior: Posterior) -> tupl
     possible = ", ".join(dict.fromkeys(f.name for f in shown if f.presence == "possible"))
     absent = ", ".join(dict.fromkeys(f.name for f in shown if f.presence == "absent"))
     who = dossier.demographics
-    person = ", ".join(x for x in (f"age {who.age:g}" if who.age is not None else "", who.sex or "") if x) or "age and sex not stated"
+    age = f"age {age_in_words(who.age)}" if who.age is not None else ""
+    person = ", ".join(part for part in (age, who.sex) if part) or "age and sex not stated"
     read = f"{person}. Present: {present}." + (f" Possible: {possible}." if possible else "") + (f" Absent: {absent}." if absent else "")
     steps = [Step(round=0, title="What is known", text=read)]
     for concept, probability in [(c, p) for c, p in posterior.ranked if c != OTHER][:3]:
         moved = sorted(posterior.contributions[concept].items(), key=lambda item: -abs(item[1]))[:SHOWN_ARGUMENTS]
         why = "; ".join(f"{named(library, finding)} {nats:+.1f} nats" for finding, nats in moved) or "prior probability alone"
         name = library.condition[concept].name
-        steps.append(Step(round=0, title=f"{name}: {probability:.0%}", text=f"{name} at {probability:.0%}, moved by {why}."))
+        steps.append(Step(round=0, title=f"{name}: {percent(probability)}", text=f"{name} at {percent(probability)}, moved by {why}."))
     return tuple(steps)
 
 

@@ -19,6 +19,7 @@ from agent.domain import Answer, Differential, DifferentialEntry, Evidence, Find
 from agent.ports import Assessment, Dossier, Effort, Measurement
 from agent.reasoners.argument import argue, first_pass
 from agent.uncertainty import entropy
+from knowledge.context import hypothetical
 from knowledge.differential import OTHER, DifferentialScorer, Posterior
 from knowledge.library import Library
 from knowledge.options import OptionJudge
@@ -34,6 +35,8 @@ EVIDENCE_NATS = 0.25
 EVIDENCE_LIMIT = 1.0
 JITTER = 0.35
 DROPPED = 0.1
+DECIDED_BY_NUMBERS = ("raised_iop", "very_high_iop", "low_iop", "reduced_visual_acuity", "severe_visual_loss", "raised_esr", "raised_crp")
+"""Findings that a measurement states or refutes: likeness of words is no evidence for them."""
 STATEMENT = (
     "Answered by Fovea's embedded atlas reasoner: a probabilistic differential over curated disease profiles. "
     "It is not OphthaReason and it is no image-reading model; of images it knows what the lesion localizer reports."
@@ -122,7 +125,9 @@ class AtlasReasoner:
         for sentence, nearest in zip(open_sentences, self._nearest([s.text for s in open_sentences], 1), strict=True):
             for finding_id, _, similarity in nearest:
                 negated = {"no", "not", "without", "denies", "negative", "normal"} & {t.word for t in sentence.tokens}
-                if similarity >= SECOND_READING_SIMILARITY and finding_id not in known and finding_id not in found and not negated:
+                barred = finding_id in (*DECIDED_BY_NUMBERS, *known, *found) or finding_id.startswith("normal_")
+                advice = hypothetical(sentence, len(sentence.tokens))
+                if similarity >= SECOND_READING_SIMILARITY and not barred and not negated and not advice:
                     found[finding_id] = Finding(
                         finding_id=finding_id,
                         name=self._library.finding[finding_id].name,

@@ -15,8 +15,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from agent.domain import ImageRef
+from agent.deps import Deps
+from agent.domain import CaseRequest, ImageInput, ImageRef
 from agent.errors import ImageError
+from agent.nodes.intake import intake
 from agent.ports import ImageStore
 from agent.settings import Intake
 from tests.unit.test_images import NAME, dicom, encoded, picture
@@ -102,6 +104,23 @@ def test_dicom_keeps_pixels_and_laterality_and_loses_the_patient(make: Maker, tm
     assert np.array_equal(np.asarray(store.pixels(ref.sha256)), np.asarray(picture()))
     for file in tmp_path.rglob("*"):
         assert file.is_dir() or NAME.encode() not in file.read_bytes()
+
+
+@pytest.mark.parametrize("eye", ["R", "L"])
+async def test_a_case_by_hash_knows_which_eye_the_dicom_named(make: Maker, doubled: Callable[..., Deps], eye: str) -> None:
+    store = make()
+    held = store.put(dicom(np.asarray(picture()), ImageLaterality=eye))
+    store.put(encoded(picture(70, 70), "PNG"))
+    request = CaseRequest(narrative="Red eye.", images=(ImageInput(sha256=held.sha256), ImageInput(sha256=held.sha256)))
+    images = (await intake({"request": request}, doubled(images=store)))["images"]
+    assert images == (held, held.model_copy(update={"number": 2}))
+    assert images[0].laterality == {"R": "right", "L": "left"}[eye]
+
+
+async def test_a_case_names_the_hash_nobody_holds(make: Maker, doubled: Callable[..., Deps]) -> None:
+    request = CaseRequest(images=(ImageInput(sha256="0" * 64),))
+    with pytest.raises(ImageError, match=r"^image 1: the image store holds no image"):
+        await intake({"request": request}, doubled(images=make()))
 
 
 def test_threads_agree(make: Maker) -> None:

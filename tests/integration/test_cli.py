@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import shutil
+import stat
 import subprocess
 import sys
 from collections.abc import Callable
@@ -31,8 +34,13 @@ def fovea(tmp_path: Path, index_directory: Path) -> Fovea:
 
     def run(*args: str | Path, **extra: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "agent.cli", *map(str, args)]
-        return subprocess.run(command, capture_output=True, text=True, env={**env, **extra}, timeout=180, cwd=tmp_path, check=False)
+        return subprocess.run(command, capture_output=True, encoding="utf-8", env={**env, **extra}, timeout=180, cwd=tmp_path, check=False)
 
+    def shell(line: str) -> subprocess.CompletedProcess[str]:
+        command = f"{shlex.quote(sys.executable)} -m agent.cli {line}"
+        return subprocess.run(command, shell=True, capture_output=True, encoding="utf-8", env=env, timeout=180, cwd=tmp_path, check=False)
+
+    run.shell = shell  # type: ignore[attr-defined]
     return run
 
 
@@ -184,6 +192,119 @@ def test_a_model_server_that_is_not_there_is_exit_code_3(fovea: Fovea) -> None:
     assert (done.returncode, done.stdout) == (3, "")
     assert "127.0.0.1:9" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def one_line(done: subprocess.CompletedProcess[str], words: str, code: int = 2) -> None:
+    assert (done.returncode, done.stdout or "") == (code, ""), done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert words in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "settings", "words"),
+    [
+        (("--text", "Red eye \udcff"), {}, "UTF-8"),
+        (("--text", "Red eye", "--option", "A=\udcff", "--option", "B=b"), {}, "UTF-8"),
+        (("--text-file", "/dev/zero"), {}, "100000"),
+        (("--text", "Red eye"), {"FOVEA_DIAL": "notjson"}, "FOVEA_DIAL"),
+        (("--text", "Red eye"), {"FOVEA_DAIL__SCALE": "1"}, "FOVEA_DAIL__SCALE"),
+        (("--text", "Red eye"), {"FOVEA_DATA_DIRECTORY": "/dev/null/x"}, "FOVEA_DATA_DIRECTORY"),
+        (("--text", "Red eye", "--trace", "."), {}, "directory"),
+        (("--text", "Red eye", "--overlay", "/dev/null"), {}, "/dev/null"),
+        (("--image", "no such.jpg"), {}, "image 1 (no such.jpg): does not exist"),
+    ],
+)
+def test_no_input_or_setting_ends_in_a_traceback(fovea: Fovea, args: tuple[str, ...], settings: dict[str, str], words: str) -> None:
+    one_line(fovea("consult", *args, "--json", **settings), words)
+
+
+def test_a_model_directory_without_a_model(fovea: Fovea, tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    settings = {"FOVEA_KNOWLEDGE__EMBEDDING_MODEL": str(tmp_path / "model"), "FOVEA_KNOWLEDGE__DIRECTORY": str(tmp_path / "index")}
+    one_line(fovea("consult", "--text", "Red eye", "--json", **settings), "embedding_model")
+
+
+def test_a_pipe_is_no_image(fovea: Fovea, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    one_line(fovea("consult", "--image", tmp_path / "pipe.jpg", "--json"), "not a regular file")
+
+
+def test_a_broken_picture_is_named_once(fovea: Fovea, tmp_path: Path) -> None:
+    path = written(tmp_path / "cut.jpg", (ROOT / "examples/clear.jpg").read_bytes()[:5000])
+    done = fovea("consult", "--image", path)
+    one_line(done, f"image 1 ({path}): the JPEG data is truncated")
+    assert done.stderr.count("image 1") == 1
+
+
+@pytest.mark.parametrize("args", [("--no-such-option",), ("--reasoner", "oracle")])
+def test_usage_errors_are_short_and_plain(fovea: Fovea, args: tuple[str, ...]) -> None:
+    done = fovea("consult", *args)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert args[-1] in done.stderr
+    assert len(done.stderr.splitlines()) <= 4
+    assert done.stderr.isascii()
+
+
+def test_numbers_in_json_are_short_and_finite(fovea: Fovea, tmp_path: Path) -> None:
+    done = fovea("consult", *example("uncertain"), "--json", "--trace", tmp_path / "trace.json")
+    floats: list[str] = []
+    report = json.loads(done.stdout, parse_float=lambda text: floats.append(text) or float(text), parse_constant=pytest.fail)  # type: ignore[func-returns-value]
+    assert floats
+    assert all(len(text.partition(".")[2]) <= 6 or "e" in text for text in floats)
+    assert all(0 <= entry["probability"] <= 1 for entry in report["differential"])
+    trace = json.loads((tmp_path / "trace.json").read_text())
+    assert trace["report"] == report
+    assert stat.S_IMODE((tmp_path / "trace.json").stat().st_mode) == 0o600
+
+
+def test_a_failing_overlay_does_not_cost_the_report(fovea: Fovea, tmp_path: Path) -> None:
+    done = fovea("consult", *example("clear"), "--json", "--overlay", tmp_path / "o")
+    (drawn,) = (tmp_path / "o").iterdir()
+    assert stat.S_IMODE(drawn.stat().st_mode) == 0o600
+    drawn.unlink()
+    drawn.mkdir()  # the directory itself can be written, so the check beforehand cannot know
+    again = fovea("consult", *example("clear"), "--json", "--overlay", tmp_path / "o")
+    assert again.returncode == 2
+    assert json.loads(again.stdout)["case_id"] == json.loads(done.stdout)["case_id"]
+    assert again.stderr.count("\n") == 1
+    assert [p.name for p in (tmp_path / "o").iterdir()] == [drawn.name]
+
+
+@pytest.mark.parametrize("args", ["consult --text 'Red eye' --json", "consult --text 'Red eye'", "knowledge check", "--help"])
+def test_output_that_goes_nowhere(fovea: Fovea, tmp_path: Path, args: str) -> None:
+    full = fovea.shell(f"{args} >/dev/full")  # type: ignore[attr-defined]
+    assert (full.returncode, full.stderr.splitlines()[-1]) == (1, "fovea: cannot write to standard output: No space left on device")
+    closed = fovea.shell(f"{args} >&-")  # type: ignore[attr-defined]
+    assert (closed.returncode, closed.stderr) == (1, "fovea: standard output is closed: there is nowhere to print to\n")
+    gone = fovea.shell(f"{args} | true")  # type: ignore[attr-defined]
+    assert "Traceback" not in gone.stderr
+    assert "Broken" not in gone.stderr
+    assert "Exception" not in gone.stderr
+
+
+def test_the_report_is_utf8_whatever_the_locale(fovea: Fovea) -> None:
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
+    done = fovea("consult", "--text", "A 60-year-old with pain; visual acuity 6/60 – “red eye”, Schädel.", **plain)
+    assert done.returncode == 0, done.stderr
+    assert "╭" in done.stdout
+
+
+def test_a_damaged_index_is_built_again_by_the_command(fovea: Fovea, tmp_path: Path, index_directory: Path) -> None:
+    copy = Path(shutil.copytree(index_directory, tmp_path / "index" / index_directory.name))
+    settings = {"FOVEA_KNOWLEDGE__DIRECTORY": str(copy.parent)}
+    (copy / "statements.sqlite").write_bytes(b"")
+    one_line(fovea("consult", "--text", "Red eye", "--json", **settings), "fovea knowledge build")
+    done = fovea("knowledge", "build", **settings)
+    assert (done.returncode, done.stdout) == (0, f"knowledge index {copy.name} is ready\n")
+    assert fovea("consult", "--text", "Red eye", "--json", **settings).returncode == 0
+
+
+def test_a_walk_writes_nothing_into_the_home(fovea: Fovea, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    done = fovea("consult", *example("uncertain"), "--json", HOME=str(home))
+    assert "deliberate" in json.loads(done.stdout)["path"]  # so that the detector, torch and Chroma all were loaded
+    assert list(home.rglob("*")) == []
 
 
 def test_help_loads_nothing_heavy() -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import shutil
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from agent.errors import KnowledgeError
+from agent.errors import KnowledgeError, SettingsError
 from knowledge import index
 from knowledge.embedding import SentenceEmbedder
 from knowledge.retrieval import IndexRetriever
@@ -56,21 +59,107 @@ def test_a_failed_build_leaves_nothing_behind(tmp_path: Path) -> None:
     assert [p for p in tmp_path.iterdir() if p.is_dir()] == []
 
 
-@pytest.mark.parametrize("victim", ["library.json", "patterns.json", "statements.sqlite"])
-def test_a_damaged_index_says_what_to_do(index_directory: Path, tmp_path: Path, victim: str, embedder: SentenceEmbedder) -> None:
+def _random(path: Path) -> None:
+    path.write_bytes(np.random.default_rng(0).bytes(4096))
+
+
+def _flip_one_byte(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+DAMAGES: list[Callable[[Path], None]] = [Path.unlink, _random, _flip_one_byte, lambda path: path.write_bytes(b"")]
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=["missing", "random", "one bit", "empty"])
+@pytest.mark.parametrize("victim", ["library.json", "patterns.json", "statements.sqlite", "chroma/chroma.sqlite3", "manifest.json"])
+def test_a_damaged_index_says_what_to_do(
+    index_directory: Path, tmp_path: Path, victim: str, damage: Callable[[Path], None], embedder: SentenceEmbedder
+) -> None:
     copy = Path(shutil.copytree(index_directory, tmp_path / "copy"))
-    (copy / victim).unlink()
-    opened = {"library.json": index.load_library, "patterns.json": index.load_patterns}.get(victim, lambda d: IndexRetriever(d, embedder))
+    assert index.is_sound(copy)
+    damage(copy / victim)
+    assert not index.is_sound(copy)
+    opened: Callable[[Path], object] = {"library.json": index.load_library, "patterns.json": index.load_patterns}.get(
+        victim, lambda directory: IndexRetriever(directory, embedder).search("optic neuritis", 1)
+    )
     with pytest.raises(KnowledgeError, match="fovea knowledge build"):
         opened(copy)
 
 
-def test_reading_leaves_the_index_as_it_is(index_directory: Path, embedder: SentenceEmbedder) -> None:
+def test_dense_vectors_that_are_gone_or_damaged(index_directory: Path, tmp_path: Path, embedder: SentenceEmbedder) -> None:
+    copy = Path(shutil.copytree(index_directory, tmp_path / "copy"))
+    _flip_one_byte(next((copy / "chroma").glob("*/data_level0.bin")))
+    for _ in range(2):
+        retriever = IndexRetriever(copy, embedder)
+        assert retriever.for_concepts(["optic_neuritis"], 1)  # the fast path needs none
+        with pytest.raises(KnowledgeError, match=r"chroma.*fovea knowledge build"):
+            retriever.search("optic neuritis", 1)
+        shutil.rmtree(copy / "chroma", ignore_errors=True)
+
+
+def test_a_damaged_index_is_built_again_only_when_asked_to_verify(tmp_path: Path) -> None:
+    target = index.ensure(tmp_path, HashEmbedder())  # type: ignore[arg-type]
+    shutil.rmtree(target / "chroma")
+    assert index.ensure(tmp_path, HashEmbedder()) == target  # type: ignore[arg-type]
+    assert not index.is_sound(target)
+    assert index.ensure(tmp_path, HashEmbedder(), verified=True) == target  # type: ignore[arg-type]
+    assert index.is_sound(target)
+    built = (target / "manifest.json").stat().st_mtime_ns
+    index.ensure(tmp_path, HashEmbedder(), verified=True)  # type: ignore[arg-type]
+    assert (target / "manifest.json").stat().st_mtime_ns == built
+    assert [p.name for p in tmp_path.iterdir() if p.is_dir()] == [target.name]
+
+
+def test_what_a_killed_build_left_is_removed(tmp_path: Path) -> None:
+    stale = tmp_path / "building-killed"
+    (stale / "chroma").mkdir(parents=True)
+    target = index.ensure(tmp_path, HashEmbedder())  # type: ignore[arg-type]
+    assert [p for p in tmp_path.iterdir() if p.is_dir()] == [target]
+
+
+def test_the_version_follows_the_code_that_compiles_the_patterns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("text.py", "matching.py", "reading.py"):
+        shutil.copy(Path(index.__file__).with_name(name), tmp_path / name)
+    root, before = Path(index.__file__).parent, index.version("m")
+    monkeypatch.setattr(index, "__file__", str(tmp_path / "index.py"))
+    assert index.version("m", root) == before
+    for name in ("text.py", "matching.py", "reading.py"):
+        seen = index.version("m", root)
+        (tmp_path / name).write_text((tmp_path / name).read_text() + "# changed\n")
+        assert index.version("m", root) != seen
+
+
+def _files(directory: Path) -> dict[Path, tuple[int, bytes]]:
+    return {p: (p.stat().st_mtime_ns, p.read_bytes()) for p in directory.rglob("*") if p.is_file()}
+
+
+def test_reading_leaves_the_index_as_it_is(index_directory: Path, tmp_path: Path, embedder: SentenceEmbedder) -> None:
+    copy = Path(shutil.copytree(index_directory, tmp_path / "a copy, 100%? #1"))
+    before = _files(copy)
+    retriever = IndexRetriever(copy, embedder)
+    assert retriever.search("optic neuritis treatment", 3)
+    assert retriever.nearest_findings(["pain on eye movement"])
+    assert retriever.for_concepts(["optic_neuritis"], 2)
+    assert _files(copy) == before
+
+
+def test_the_private_copy_goes_with_its_reader(
+    index_directory: Path, tmp_path: Path, embedder: SentenceEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     retriever = IndexRetriever(index_directory, embedder)
-    before = {p: p.stat().st_mtime_ns for p in index_directory.glob("*.*")}
-    retriever.search("optic neuritis treatment", 3)
-    retriever.for_concepts(["optic_neuritis"], 2)
-    assert {p: p.stat().st_mtime_ns for p in index_directory.glob("*.*")} == before
+    retriever.search("optic neuritis", 1)
+    assert len(list(tmp_path.iterdir())) == 1
+    del retriever
+    gc.collect()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_directory_without_a_model_is_a_setting_that_cannot_work(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"knowledge\.embedding_model"):
+        index.ensure(tmp_path / "index", SentenceEmbedder(str(tmp_path)))
 
 
 def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:

@@ -6,7 +6,9 @@ import pytest
 
 from agent.deps import Deps
 from agent.domain import AnswerOption, CaseReport, CaseRequest
+from agent.reasoners.atlas import DECIDED_BY_NUMBERS
 from agent.walk import consult
+from agent.wording import percent
 
 CLASSIC = {
     "central_retinal_vein_occlusion": "A 70-year-old man with hypertension has sudden painless loss of vision in the right eye. Fundus: dilated "
@@ -95,7 +97,7 @@ async def test_it_says_what_it_is(deps: Deps) -> None:
 async def test_steps_state_the_numbers_of_the_differential(deps: Deps) -> None:
     report = await report_of(deps, CLASSIC["optic_neuritis"])
     first = report.differential[0]
-    assert any(f"{first.probability:.0%}" in step.text and first.name in step.text for step in report.steps)
+    assert any(percent(first.probability) in step.text and first.name in step.text for step in report.steps)
 
 
 async def test_a_negated_sign_counts_against(deps: Deps) -> None:
@@ -107,3 +109,27 @@ async def test_a_negated_sign_counts_against(deps: Deps) -> None:
         return next((e.probability for e in report.differential if e.concept_id == "central_retinal_artery_occlusion"), 0.0)
 
     assert share(without) < share(with_sign)
+
+
+async def test_likeness_of_words_yields_no_finding_that_numbers_decide(deps: Deps) -> None:
+    report = await report_of(deps, "Blurred vision. Intraocular tensions measured by Goldmann are 13 mmHg right and 12 mmHg left.")
+    assert not [f.finding_id for f in report.findings if f.source == "second_reading" and f.finding_id in DECIDED_BY_NUMBERS]
+    assert report.triage.urgency != "emergency"
+
+
+@pytest.mark.parametrize(
+    ("text", "condition"),
+    [
+        ("A 20-month-old with a white reflex in photographs of the left eye, which turns in.", "retinoblastoma"),
+        ("A 4-year-old whose eye turns in intermittently, hypermetropia of +5.00.", "accommodative_esotropia"),
+        ("60M Bell's palsy, eye does not close, punctate staining of the cornea.", "exposure_keratopathy"),
+        ("66F shingles of the right forehead with Hutchinson's sign, red painful right eye.", "herpes_zoster_ophthalmicus"),
+        (
+            "Routine check, 50 years. Vision 6/6 both eyes, IOP 14 and 15 mmHg, pupils normal, eye movements full, anterior segment normal, "
+            "discs healthy, CDR 0.3, fields full, macula normal. No flashes, no floaters.",
+            "normal_eye",
+        ),
+    ],
+)
+async def test_priors_and_ages_put_the_likely_first(deps: Deps, text: str, condition: str) -> None:
+    assert (await report_of(deps, text)).differential[0].concept_id == condition

@@ -68,7 +68,7 @@ async def test_doubt_that_stays_is_referred_with_reasons(doubled: Make) -> None:
     report = await consult(CASE, doubled(reasoner=ScriptedReasoner(vague)))
     assert report.outcome == "refer_to_human"
     assert report.diagnosis is None
-    assert any("20%" in reason for reason in report.reasons)
+    assert any("20 %" in reason for reason in report.reasons)
 
 
 async def test_claims_are_cited_and_checked(doubled: Make) -> None:
@@ -222,3 +222,37 @@ async def test_evidence_gathers_over_rounds(doubled: Make) -> None:
     await consult(CASE, doubled(threshold=0.1, reasoner=reasoner))
     assert list(reasoner.seen) == sorted(reasoner.seen)
     assert reasoner.seen[0] >= 2
+
+
+async def test_one_thread_is_one_case(doubled: Make) -> None:
+    """With a checkpointer a second case on the same thread is refused: nothing of the first patient can leak into its report."""
+    from langgraph.checkpoint.memory import InMemorySaver
+
+    graph = builder().compile(checkpointer=InMemorySaver())
+    config = {"configurable": {"thread_id": "1"}}
+    deps = doubled()
+    first = await graph.ainvoke({"request": CASE}, context=deps, config=config)
+    assert first["report"].outcome == "diagnosed"
+    with pytest.raises(InputError, match="already holds a case"):
+        await graph.ainvoke({"request": CaseRequest(narrative="Kindly see and advise.")}, context=deps, config=config)
+    other = await graph.ainvoke({"request": CASE}, context=deps, config={"configurable": {"thread_id": "2"}})
+    assert other["report"].path == first["report"].path
+
+
+async def test_a_caller_cannot_seed_the_state(doubled: Make) -> None:
+    seeded = {"request": CASE, "routes": ("forged",), "evidence": ("forged",), "draft": "forged"}
+    state = await builder().compile().ainvoke(seeded, context=doubled())
+    assert "forged" not in state["routes"]
+    assert "forged" not in state["evidence"]
+
+
+async def test_the_development_servers_graph_builds_its_own_ports(settings: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    from agent.settings import Settings
+    from agent.studio import graph
+
+    assert isinstance(settings, Settings)
+    monkeypatch.setenv("FOVEA_DATA_DIRECTORY", str(settings.data_directory))
+    monkeypatch.setenv("FOVEA_KNOWLEDGE__DIRECTORY", str(settings.knowledge.directory))
+    state = await graph.ainvoke({"request": {"narrative": TEXT}})
+    assert state["report"].path[0] == "intake"
+    assert state["report"].path[-1] == "verify"

@@ -7,6 +7,7 @@ import pytest
 from knowledge.context import sentences
 from knowledge.measurements import demographics, quantities
 from knowledge.reading import NarrativeReader
+from tools.language import detect
 
 
 def presence(reader: NarrativeReader, text: str) -> dict[str, str]:
@@ -137,3 +138,146 @@ def test_a_long_narrative_is_read_in_reasonable_time(reader: NarrativeReader) ->
 @pytest.mark.parametrize("text", ["", "   ", "\n\n", "?!.,;:", "💉" * 50, "a" * 5000, "no " * 500, "(((", "6/", "IOP", "IOP :", "\x00\x01"])
 def test_odd_texts_are_read_without_harm(reader: NarrativeReader, text: str) -> None:
     assert isinstance(reader.read(text).findings, tuple)
+
+
+@pytest.mark.parametrize(
+    ("text", "finding", "expected"),
+    [
+        ("A dark veil is spreading from the side of the right eye.", "curtain_field_loss", "present"),
+        ("A shower of black spots in the left eye.", "shower_of_floaters", "present"),
+        ("A shower of black spots in the left eye.", "periorbital_bruising", None),
+        ("A black eye after a fall.", "periorbital_bruising", "present"),
+        ("Ranibizumab injection left eye 4 days ago.", "recent_eye_surgery", "present"),
+        ("Ranibizumab injection left eye 4 days ago.", "red_eye", None),
+        ("Both eyes injected.", "red_eye", "present"),
+        ("Conjunctival injection temporally.", "red_eye", "present"),
+        ("AC: cells 2+.", "anterior_chamber_cells", "present"),
+        ("POD 5 cataract surgery.", "recent_eye_surgery", "present"),
+        ("One week after cataract operation.", "recent_eye_surgery", "present"),
+        ("Underwent vitrectomy 6 years ago.", "recent_eye_surgery", None),
+        ("Phaco 2 years ago, Lucentis injection 5 days ago.", "recent_eye_surgery", "present"),
+        ("Her jaw hurts when she eats meat.", "jaw_claudication", "present"),
+        ("Painful lids, worse vision, movement of the hand seen.", "pain_on_eye_movement", None),
+        ("She cannot open her eyes for the pain.", "names_open_globe_injury", None),
+        ("Open globe on the left.", "names_open_globe_injury", "present"),
+        ("Red reflex clear in each eye.", "red_eye", None),
+        ("Red reflex absent.", "poor_red_reflex", "present"),
+        ("No diplopia on eye movement, discs normal.", "full_eye_movements", None),
+        ("Myxoedema and hypothyroidism, takes thyroxine.", "thyroid_symptoms", None),
+        ("Lost the sight of the left eye this morning.", "blur_worse_morning", None),
+        ("Vision is worse in the morning and clears by noon.", "blur_worse_morning", "present"),
+        ("Tobacco dust behind the lens.", "smoking", None),
+        ("Tobacco for 30 years.", "smoking", "present"),
+        ("Poked in the eye by a child.", "eye_rubbing", None),
+        ("Pulsatile tinnitus for a month.", "meningism_tinnitus_hearing", None),
+        ("Ringing tinnitus for a month.", "meningism_tinnitus_hearing", "present"),
+        ("No relief of the pain.", "painless", None),
+        ("Pain has not improved.", "painless", None),
+        ("No redness, floaters or pain.", "painless", "present"),
+        ("CL user who slept in lenses.", "contact_lens_wear", "present"),
+        ("Visual fields full.", "normal_visual_field", "present"),
+    ],
+)
+def test_words_that_look_alike(reader: NarrativeReader, text: str, finding: str, expected: str | None) -> None:
+    assert presence(reader, text).get(finding) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Call us if you get new floaters.",
+        "Counselled about the signs of detachment: flashes, floaters, a shadow.",
+        "Risk of endophthalmitis, haemorrhage and retinal detachment discussed.",
+        "Should any floaters appear she will ring.",
+        "To return if floaters increase.",
+    ],
+)
+def test_advice_is_no_report(reader: NarrativeReader, text: str) -> None:
+    assert presence(reader, text) == {}
+
+
+def test_a_report_after_advice_counts(reader: NarrativeReader) -> None:
+    assert presence(reader, "Warned about flashes but now has floaters.").get("floaters") == "present"
+    assert presence(reader, "At risk of glaucoma, presents with haloes.").get("haloes") == "present"
+    assert presence(reader, "Double vision resolves if he covers one eye.").get("diplopia") == "present"
+
+
+@pytest.mark.parametrize(
+    ("text", "finding", "laterality"),
+    [
+        ("Chemosis is absent in the left eye and present in the right.", "chemosis", "right"),
+        ("No hyphaema in the right but present in the left.", "hyphaema_seen", "left"),
+        ("Corneal oedema not seen in the right eye, present in the other.", "corneal_oedema", "left"),
+        ("Hyphaema present in the left eye, absent in the right.", "hyphaema_seen", "left"),
+    ],
+)
+def test_a_contrast_between_the_eyes_is_two_mentions(reader: NarrativeReader, text: str, finding: str, laterality: str) -> None:
+    found = next(f for f in reader.read(text).findings if f.finding_id == finding)
+    assert (found.presence, found.laterality) == ("present", laterality)
+
+
+@pytest.mark.parametrize(
+    ("text", "measure", "values"),
+    [
+        ("IOP 22 RE 19 LE, C/D 0.6 both.", "iop", [(22, "right"), (19, "left")]),
+        ("IOP 17, CCT 55 in error, BP 80.", "iop", [(17, "unknown")]),
+        ("IOP R 31 L 18, later R 24.", "iop", [(31, "right"), (18, "left")]),
+        ("VA R 6/24 L 6/5.", "logmar", [(0.602, "right"), (-0.079, "left")]),
+        ("VA 6/24 R 6/5 L.", "logmar", [(0.602, "right"), (-0.079, "left")]),
+        ("6/36 for years left; right fine", "logmar", [(0.778, "left")]),
+        ("CDR 0.75 OD, 0.3 OS.", "cup_to_disc_ratio", [(0.75, "right"), (0.3, "left")]),
+    ],
+)
+def test_a_number_belongs_to_its_label_and_eye(text: str, measure: str, values: list[tuple[float, str]]) -> None:
+    found = [(q.value, q.laterality) for q in quantities(text) if q.measure == measure]
+    assert [(pytest.approx(v, abs=0.001), s) for v, s in found] == values
+
+
+def test_a_cup_is_large_or_not_by_its_number(reader: NarrativeReader) -> None:
+    assert presence(reader, "C/D ratio 0.85 in the left.")["enlarged_cup_disc_ratio"] == "present"
+    assert presence(reader, "C/D ratio 0.25 in both.")["enlarged_cup_disc_ratio"] == "absent"
+
+
+def test_one_red_eye_is_one_eye_whatever_the_acuities(reader: NarrativeReader) -> None:
+    found = presence(reader, "VA R 6/18 L 6/6. Left red eye.")
+    assert "unilateral_involvement" in found
+    assert "bilateral_involvement" not in found
+
+
+@pytest.mark.parametrize(
+    ("text", "age"),
+    [
+        ("DOB 21/07/48 F, floaters", None),
+        ("Date of birth 4 May 1961. Floaters.", None),
+        ("Aged 20 months, squint", 20 / 12),
+        ("Child of 30 months, squint", 2.5),
+        ("Squint noticed at 9 months", 0.75),
+        ("14mo boy", 14 / 12),
+        ("A 61-year-old, lost vision at 3 months after surgery", 61),
+    ],
+)
+def test_ages_of_the_young_and_dates_that_are_no_age(text: str, age: float | None) -> None:
+    assert demographics(text).age == (pytest.approx(age) if age is not None else None)
+
+
+def test_a_sentence_with_a_measurement_is_covered(reader: NarrativeReader) -> None:
+    reading = reader.read("Intraocular tensions 17 mmHg and 16 mmHg. The weather was fine.")
+    assert 0 in reading.covered
+    assert 1 not in reading.covered
+
+
+@pytest.mark.parametrize(
+    ("text", "languages"),
+    [
+        ("De patient had in het linker oog geen glasvochttroebelingen", {"nl"}),
+        ("Der Patient hat seit gestern Schmerzen im rechten Auge", {"de"}),
+        ("El paciente no tiene dolor en el ojo izquierdo pero ve borroso", {"es"}),
+        ("Le patient a une douleur de l'oeil gauche depuis hier", {"fr"}),
+        ("72M sudden painless VL LE, RAPD+, pale disc, T2DM, HTN", {"en", "und"}),
+        ("IOP 21 OD 24 OS, CDR 0.6 OU, POAG on latanoprost nocte", {"en", "und"}),
+        ("PVD LE, weiss ring, no tear, discharge with RD warning", {"en", "und"}),
+        ("The patient was well until this morning when vision blurred", {"en"}),
+    ],
+)
+def test_only_english_is_read_as_english(text: str, languages: set[str]) -> None:
+    assert detect(text) in languages

@@ -33,6 +33,26 @@ FLAGGED = [
     ("2-year-old with a white pupil in photographs.", "urgent"),
     ("Type 2 diabetes with new vessels at the disc.", "urgent"),
 ]
+UNUSUAL = [
+    ("64F dark veil spreading from the side in the right eye since last night.", "retinal_detachment"),
+    ("Avastin injection RE last week. Eye is now sore, cells 2+, vision CF.", "endophthalmitis_after_surgery"),
+    ("79M POD 5 cataract surgery, ache and blurred vision, lid swelling.", "endophthalmitis_after_surgery"),
+    ("Chewing meat makes his jaw hurt, 81 years old, head pain.", "gca_suspected"),
+    ("Drooping lid worse in the evening with double vision, short of breath lying flat.", "myasthenia_with_bulbar_weakness"),
+    ("Fatigable ptosis, now chokes on food.", "myasthenia_with_bulbar_weakness"),
+    ("22F fist to the face: diplopia on upgaze, numb cheek, vomiting when she looks up.", "entrapped_orbital_fracture"),
+    ("Hypopyon not seen in the left eye but present in the right.", "hypopyon"),
+    ("Bleb painful with red eye and discharge.", "endophthalmitis_after_surgery"),
+    ("Right eye 6/60 since childhood; left eye sudden blur yesterday.", "unexplained_sudden_loss"),
+]
+QUIET = [
+    ("Phaco 4 years ago. Sore eye with blurred vision.", "endophthalmitis_after_surgery"),
+    ("Severe ache, he cannot open his eyes.", "penetrating_injury"),
+    ("Left eye 6/60 for ten years; right eye sudden distortion 6/12.", "unexplained_sudden_loss"),
+    ("Return if you see a curtain, flashes or floaters.", "retinal_detachment"),
+    ("Counselled about retinal detachment: flashes and floaters.", "retinal_detachment"),
+    ("IOP 26 OD 25 OS, CDR 0.4 OU, 45 minutes late.", "iop_40"),
+]
 HARMLESS = [
     "65-year-old for routine glaucoma review. IOP 16 mmHg both eyes, discs healthy.",
     "Gritty dry eyes for years, worse in the wind. Vision 6/6.",
@@ -56,6 +76,19 @@ def test_a_red_flag_is_not_missed(flags: RedFlags, reader: NarrativeReader, text
     assert URGENCIES.index(decision.urgency) >= URGENCIES.index(least), [f.finding_id for f in reading.findings]
     assert decision.time_frame
     assert all(hit.because and hit.source.url.startswith("https://") for hit in decision.rules)
+
+
+@pytest.mark.parametrize(("text", "rule"), UNUSUAL)
+def test_an_unusual_wording_fires_its_rule(flags: RedFlags, reader: NarrativeReader, text: str, rule: str) -> None:
+    reading = reader.read(text)
+    hits = flags.evaluate(reading.findings, reading.demographics)
+    assert rule in {h.rule_id for h in hits if h.urgency == "emergency"}, [f.finding_id for f in reading.findings]
+
+
+@pytest.mark.parametrize(("text", "rule"), QUIET)
+def test_a_wording_that_only_looks_like_it_does_not(flags: RedFlags, reader: NarrativeReader, text: str, rule: str) -> None:
+    reading = reader.read(text)
+    assert rule not in {h.rule_id for h in flags.evaluate(reading.findings, reading.demographics)}
 
 
 @pytest.mark.parametrize("text", HARMLESS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -182,6 +183,8 @@ def _load(weights: Path, threads: int) -> tuple[Card, Any]:
 
 
 def _session(weights: Path, content: bytes, threads: int) -> Any:
+    # It would write a device identifier into the user's home when it is imported, before telemetry can be switched off by call.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     # imported here: `fovea --help` must not pay for it
     import onnxruntime
     from onnxruntime.capi import onnxruntime_pybind11_state as ort
