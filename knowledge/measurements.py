@@ -120,6 +120,10 @@ def _sex(text: str) -> str | None:
     return "female" if female else "male" if male else None
 
 
+_LARGEST = {"esr": 200, "crp": 1000, "duration_days": 120 * 365}
+"""Values beyond these are misprints (ours); pressures and acuities are bounded where they are read."""
+
+
 def snellen_to_logmar(numerator: float, denominator: float, letters: int = 0) -> float:
     """logMAR = log10(denominator / numerator), 0.02 a letter better (+) or worse (-) than the line.
 
@@ -130,7 +134,11 @@ def snellen_to_logmar(numerator: float, denominator: float, letters: int = 0) ->
 
 
 def quantities(narrative: str) -> Iterator[Quantity]:
-    """Every measured value of the narrative, in order of kind."""
+    """Every measured value of the narrative that a patient can have, in order of kind; a misprint such as an ESR of 9,999 is no value."""
+    return (q for q in _found(narrative) if q.value <= _LARGEST.get(q.measure, math.inf) and math.isfinite(q.value))
+
+
+def _found(narrative: str) -> Iterator[Quantity]:
     yield from _pressures(narrative)
     yield from _acuities(narrative)
     yield from _cups(narrative)

@@ -7,6 +7,7 @@ committee of perturbed atlases, so that the revised differential does not hang o
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import math
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from agent.domain import Answer, Differential, DifferentialEntry, Evidence, Find
 from agent.ports import Assessment, Dossier, Effort, Measurement
 from agent.reasoners.argument import argue, first_pass
 from agent.uncertainty import entropy
+from agent.wording import percent
 from knowledge.context import hypothetical
 from knowledge.differential import OTHER, DifferentialScorer, Posterior
 from knowledge.library import Library
@@ -77,6 +79,10 @@ class AtlasReasoner:
         return self._assessment(dossier, posterior, first_pass(self._library, dossier, posterior), ())
 
     async def deliberate(self, dossier: Dossier, previous: Assessment, evidence: Sequence[Evidence], effort: Effort) -> Assessment:
+        """One round, in a thread of its own: the second reading loads and runs an embedding model."""
+        return await asyncio.to_thread(self._deliberate, dossier, previous, evidence, effort)
+
+    def _deliberate(self, dossier: Dossier, previous: Assessment, evidence: Sequence[Evidence], effort: Effort) -> Assessment:
         added = self._second_reading(dossier) if effort.round == 1 else ()
         findings = (*dossier.findings, *added)
         candidates = [entry.concept_id for entry in previous.differential[: 2 + effort.round]]
@@ -179,6 +185,6 @@ class AtlasReasoner:
             steps.append(Step(round=round_number, title="Second reading by meaning", text=f"Sentences passed over at first suggest: {read}."))
         steps.append(Step(round=round_number, title="Candidates argued", text=" ".join(lines) or "No discriminating finding is known."))
         ranked = [(c, p) for c, p in posterior.ranked if c != OTHER][:4]
-        shares = ", ".join(f"{self._library.condition[c].name} {p:.0%}" for c, p in ranked)
-        text = f"Mean of {effort.samples} perturbed atlases: {shares}; something else {posterior.probabilities[OTHER]:.0%}."
+        shares = ", ".join(f"{self._library.condition[c].name} {percent(p)}" for c, p in ranked)
+        text = f"Mean of {effort.samples} perturbed atlases: {shares}; something else {percent(posterior.probabilities[OTHER])}."
         return (*steps, Step(round=round_number, title="Revised differential", text=text))

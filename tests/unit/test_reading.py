@@ -281,3 +281,8 @@ def test_a_sentence_with_a_measurement_is_covered(reader: NarrativeReader) -> No
 )
 def test_only_english_is_read_as_english(text: str, languages: set[str]) -> None:
     assert detect(text) in languages
+
+
+@pytest.mark.parametrize("text", ["ESR 9999 mm/h", "ESR " + "9" * 400, "CRP " + "9" * 400 + " mg/L", "for " + "9" * 400 + " years", "IOP " + "9" * 400])
+def test_a_misprint_is_no_value(reader: NarrativeReader, text: str) -> None:
+    assert [f for f in reader.read(text).findings if f.source == "measurement"] == []
