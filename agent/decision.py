@@ -48,6 +48,8 @@ def _doubts(state: CaseState, limits: Abstention) -> list[str]:
         doubts.append(
             f"the most likely diagnosis, {first.name}, has probability {percent(first.probability)}, below {percent(limits.min_probability)}"
         )
+    if assessment.answer is not None and len(set(assessment.answer.probabilities.values())) == 1:
+        doubts.append("nothing that is known tells the answer options apart")
     ceiling = _ceiling(state, limits)
     if ceiling is not None and u.entropy > ceiling:
         doubts.append(f"uncertainty {u.entropy:.2f} nats stays above {ceiling:.2f} after {u.rounds} of {u.depth} rounds of deliberation")

@@ -42,6 +42,10 @@ UNMEASURED = "unknown"
 """The `method` of a measurement that could not be made; its entropy is then the largest possible, so that it leads to doubt."""
 
 
+LETTERS = "entropy over the option letters"
+"""The `method` of a measurement that is at most the logarithm of the number of options; it has a threshold of its own."""
+
+
 class Measurement(Value):
     """The reasoner's own uncertainty, before it meets the threshold. Fields as in `UncertaintyReport`, in nats."""
 

@@ -45,6 +45,7 @@ class Dial(Section):
     """How entropy becomes depth. The published UADT figure gives no constants; these are ours."""
 
     initial_threshold: Annotated[float, Field(ge=0)] | None = Field(None, description="nats; unset: the reasoner profile's own start")
+    letters_share: Fraction = Field(0.5, description="initial threshold for an entropy over option letters, as a share of the largest possible")
     adaptive: bool = Field(True, description="keep an exponential moving average of entropies across cases as the threshold")
     momentum: Fraction = Field(0.98, description="weight of the old threshold in each update of the moving average")
     warm_up: Annotated[int, Field(ge=0)] = Field(20, description="cases seen before the moving average replaces the initial threshold")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import math
 
 from agent import uncertainty
 from agent.agreement import disagreement
 from agent.deps import Deps
 from agent.dossier import dossier
-from agent.ports import UNMEASURED
+from agent.ports import LETTERS, UNMEASURED
 from agent.state import CaseState, Update
 
 
@@ -18,7 +19,10 @@ async def assess(state: CaseState, deps: Deps) -> Update:
     conflict = disagreement(deps.library, assessment.differential, state["findings"])
     measured = None if assessment.measurement.method == UNMEASURED else assessment.measurement.entropy + conflict
     profile = deps.reasoner.identity.profile
-    threshold = await asyncio.to_thread(deps.thresholds.observe, profile, measured, deps.initial_threshold)
+    initial = deps.initial_threshold
+    if assessment.measurement.method == LETTERS:
+        profile, initial = f"{profile}, letters", deps.settings.dial.letters_share * math.log(len(state["case"].options))
+    threshold = await asyncio.to_thread(deps.thresholds.observe, profile, measured, initial)
     return {
         "assessment": assessment,
         "uncertainty": uncertainty.report(assessment.measurement, conflict, threshold, deps.settings.dial),

@@ -17,7 +17,7 @@ from typing import Protocol
 import numpy as np
 
 from agent.domain import Answer, Differential, DifferentialEntry, Evidence, Finding, ReasonerIdentity, Step, Usage
-from agent.ports import Assessment, Dossier, Effort, Measurement
+from agent.ports import LETTERS, Assessment, Dossier, Effort, Measurement
 from agent.reasoners.argument import argue, first_pass
 from agent.uncertainty import entropy
 from agent.wording import percent
@@ -106,7 +106,7 @@ class AtlasReasoner:
                 entropy=value,
                 lower=value,
                 upper=value,
-                method="entropy over the option letters" if answer else "entropy over all atlas conditions and 'something else'",
+                method=LETTERS if answer else "entropy over all atlas conditions and 'something else'",
                 spans={"differential": entropy(posterior.probabilities.values())},
             ),
             answer=answer,

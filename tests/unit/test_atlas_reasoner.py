@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from agent.deps import Deps
@@ -133,3 +135,20 @@ async def test_likeness_of_words_yields_no_finding_that_numbers_decide(deps: Dep
 )
 async def test_priors_and_ages_put_the_likely_first(deps: Deps, text: str, condition: str) -> None:
     assert (await report_of(deps, text)).differential[0].concept_id == condition
+
+
+async def test_options_have_a_threshold_of_their_own(deps: Deps) -> None:
+    """Four letters can never reach the entropy of a whole differential; undecided letters must think deep all the same."""
+    options = tuple(AnswerOption(key=k, text=t) for k, t in zip("ABCD", ("Cataract", "Dry eye disease", "Refractive error", "Blepharitis"), strict=True))
+    vague = await report_of(deps, VAGUE[0], options=options)
+    clear = await report_of(deps, CLASSIC["optic_neuritis"], options=(AnswerOption(key="B", text="Optic neuritis"), options[0]))
+    assert vague.uncertainty.threshold < math.log(4)
+    assert "deliberate" in vague.path
+    assert "deliberate" not in clear.path
+
+
+async def test_options_that_come_out_even_are_referred(deps: Deps) -> None:
+    options = tuple(AnswerOption(key=k, text=t) for k, t in (("A", "zzqx"), ("B", "wwvk")))
+    report = await report_of(deps, CLASSIC["optic_neuritis"], options=options)
+    assert report.outcome == "refer_to_human"
+    assert any("options apart" in reason for reason in report.reasons)
