@@ -35,6 +35,9 @@ SILENCE_PER_FINDING = 0.02
 SILENCE_LIMIT = 0.3
 EVIDENCE_NATS = 0.25
 EVIDENCE_LIMIT = 1.0
+CONDITIONS = "all atlas conditions and 'something else'"
+COMMITTEE = ", mean of perturbed atlases"
+"""A committee's mean also holds the doubt about the atlas itself: only committees are compared with one another."""
 JITTER = 0.35
 DROPPED = 0.1
 DECIDED_BY_NUMBERS = ("raised_iop", "very_high_iop", "low_iop", "reduced_visual_acuity", "severe_visual_loss", "raised_esr", "raised_crp")
@@ -91,12 +94,14 @@ class AtlasReasoner:
         for concept, nats in self._from_evidence(candidates, findings, evidence).items():
             extra[concept] = extra.get(concept, 0.0) + nats
         posterior = self._committee(dossier, findings, extra, effort)
-        return self._assessment(dossier, posterior, self._steps(effort, added, arguments.lines, posterior), added)
+        return self._assessment(dossier, posterior, self._steps(effort, added, arguments.lines, posterior), added, COMMITTEE)
 
     async def aclose(self) -> None:
         """Nothing to close."""
 
-    def _assessment(self, dossier: Dossier, posterior: Posterior, steps: tuple[Step, ...], added: tuple[Finding, ...]) -> Assessment:
+    def _assessment(
+        self, dossier: Dossier, posterior: Posterior, steps: tuple[Step, ...], added: tuple[Finding, ...], committee: str = ""
+    ) -> Assessment:
         answer: Answer | None = self._options.judge(dossier.options, posterior.probabilities) if dossier.options else None
         spread = answer.probabilities.values() if answer else posterior.probabilities.values()
         value = entropy(spread)
@@ -106,7 +111,7 @@ class AtlasReasoner:
                 entropy=value,
                 lower=value,
                 upper=value,
-                method=LETTERS if answer else "entropy over all atlas conditions and 'something else'",
+                method=LETTERS if answer and not committee else f"entropy over {'letters' if answer else CONDITIONS}{committee}",
                 spans={"differential": entropy(posterior.probabilities.values())},
             ),
             answer=answer,
