@@ -34,12 +34,14 @@ def detect(text: str) -> str:
     if not foreign_script and len(words) < ENOUGH_WORDS:
         return "und"
     english = sum(word in _ENGLISH for word in words) / max(1, len(words))
+    if not foreign_script and english >= ENGLISH_SHARE:
+        return "en"  # the classifier costs half a second to load; it is asked where the words leave doubt
     ranked = dict(_identifier().rank(text[:5000]))
     best = max((language for language in ranked if language != "en"), key=lambda language: float(ranked[language]))
     chance = float(ranked.get("en", 0.0))
-    if foreign_script or (chance < 1 - FOREIGN and english < ENGLISH_SHARE):
+    if foreign_script or chance < 1 - FOREIGN:
         return str(best)
-    return "en" if chance > 0.5 or english >= ENGLISH_SHARE else "und"
+    return "en" if chance > 0.5 else "und"
 
 
 @cache
