@@ -66,8 +66,11 @@ def triage(floor: TriageDecision, differential: Differential, library: Library) 
     return floor.model_copy(update={"urgency": urgency, "time_frame": words})
 
 
-def grounded_report(images: Sequence[ImageFindings], differential: Differential, decision: TriageDecision, findings: Sequence[Finding]) -> str:
-    """The report as text; every position as `<ref>…</ref><box>[[x1, y1, x2, y2]]</box>`, integers 0 to 999 (FundusExpert)."""
+def grounded_report(images: Sequence[ImageFindings], differential: Differential, findings: Sequence[Finding]) -> str:
+    """The report as text, but for its urgency, which is settled last.
+
+    Every position is `<ref>…</ref><box>[[x1, y1, x2, y2]]</box>`, integers 0 to 999 (FundusExpert).
+    """
     lines = [_image_line(image) for image in images]
     read = [f for f in findings if f.source in ("narrative", "second_reading")]
     if read:
@@ -77,8 +80,12 @@ def grounded_report(images: Sequence[ImageFindings], differential: Differential,
     if differential:
         shares = "; ".join(f"{_plain(entry.name)} ({percent(entry.probability)})" for entry in differential[:3])
         lines.append(f"Impression: {shares}.")
-    lines.append(f"Urgency: {decision.urgency} - {decision.time_frame}.".replace("..", "."))
     return "\n".join(lines)
+
+
+def urgency_line(decision: TriageDecision) -> str:
+    """The grounded report's last line."""
+    return f"Urgency: {decision.urgency} - {decision.time_frame}.".replace("..", ".")
 
 
 def _plain(name: str) -> str:

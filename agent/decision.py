@@ -8,6 +8,7 @@ from agent.domain import Outcome
 from agent.settings import Abstention
 from agent.state import CaseState
 from agent.wording import percent
+from tools.language import READ_LANGUAGES
 
 DEFAULT_MAX_ENTROPY = {"atlas": 2.6}
 """Nats above which a reasoner's answer is not given as a diagnosis; other profiles rely on `min_probability` alone (ours)."""
@@ -27,7 +28,7 @@ def decide(state: CaseState, limits: Abstention) -> tuple[Outcome, tuple[str, ..
     ):
         return "ungradable", image_reasons
     language = state["case"].language
-    reasons = [f"the narrative was not read: it seems to be in language {language!r}"] if language not in ("en", "und") else []
+    reasons = [f"the narrative was not read: it seems to be in language {language!r}"] if language not in READ_LANGUAGES else []
     if assessment is None or not assessment.differential:
         reasons += image_reasons
         reasons.append("nothing that bears on a diagnosis could be read or seen: add symptoms, signs or a gradable photograph")

@@ -71,7 +71,6 @@ class DifferentialScorer:
         self.parameters = parameters or Parameters()
         self.library = library
         self.conditions = library.conditions
-        self._row = {c.id: i for i, c in enumerate(self.conditions)}
         self._column = {f.id: i for i, f in enumerate(library.findings)}
         self._ancestors = {f.id: _closure(library, f.id) for f in library.findings}
         self._background = np.array([f.background for f in library.findings])

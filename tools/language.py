@@ -13,6 +13,8 @@ _ENGLISH = frozenset(
     "vision lids lid cornea yr yrs left-sided".split()
 )
 """Words that other languages do not share: "in", "was", "had", "a", "no" or "patient" are common in several."""
+READ_LANGUAGES = ("en", "und")
+"""What the narrative reader reads; a text too short to tell is tried."""
 ENOUGH_WORDS = 6
 ENGLISH_SHARE = 0.2
 """Share of distinctly English words from which a text is English whatever the classifier says of its abbreviations (ours)."""

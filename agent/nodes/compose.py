@@ -16,7 +16,7 @@ async def compose(state: CaseState, deps: Deps) -> Update:
     return {
         "draft": Draft(
             claims=composition.claims(differential, state["findings"], evidence),
-            grounded_report=composition.grounded_report(state["image_findings"], differential, decision, state["findings"]),
+            grounded_report=composition.grounded_report(state["image_findings"], differential, state["findings"]),
             triage=decision,
         )
     }

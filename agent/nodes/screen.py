@@ -6,8 +6,7 @@ from agent.deps import Deps
 from agent.domain import Demographics
 from agent.state import CaseState, Update
 from knowledge.redflags import floor
-
-READ_LANGUAGES = ("en", "und")
+from tools.language import READ_LANGUAGES
 
 
 async def screen(state: CaseState, deps: Deps) -> Update:

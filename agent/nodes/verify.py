@@ -6,12 +6,13 @@ import asyncio
 import re
 
 from agent.citations import verified
+from agent.composition import urgency_line
 from agent.decision import decide
 from agent.deps import Deps
 from agent.domain import CaseReport, Claim, Evidence, ImageFindings, Outcome, TriageDecision, Urgency, Usage, strictest
 from agent.errors import StageError
-from agent.nodes.screen import READ_LANGUAGES
 from agent.state import CaseState, Update
+from tools.language import READ_LANGUAGES
 
 OPEN_FRAME = "not set: no diagnosis was reached; a clinician triages this case ({urgency} is the least that an open case gets here)"
 UNREAD_FRAME = "not set: this case could not be read, so no red flag could be looked for; a human triages it now"
@@ -28,6 +29,8 @@ async def verify(state: CaseState, deps: Deps) -> Update:
     outcome, reasons = decide(state, deps.settings.abstention)
     differential = assessment.differential if assessment else ()
     check_boxes(draft.grounded_report, state["image_findings"])
+    read = assessment is not None and state["case"].language in READ_LANGUAGES
+    triage = settled(draft.triage, state["floor"], outcome, read=read)
     return {
         "report": CaseReport(
             case_id=state["case"].case_id,
@@ -44,8 +47,8 @@ async def verify(state: CaseState, deps: Deps) -> Update:
             images=state["image_findings"],
             steps=state.get("steps", ()),
             notes=state.get("notes", ()),
-            triage=settled(draft.triage, state["floor"], outcome, read=assessment is not None and state["case"].language in READ_LANGUAGES),
-            grounded_report=draft.grounded_report,
+            triage=triage,
+            grounded_report="\n".join(part for part in (draft.grounded_report, urgency_line(triage)) if part),
             reasoner=state["reasoner"],
             usage=assessment.usage if assessment else Usage(),
         )

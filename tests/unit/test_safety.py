@@ -115,6 +115,13 @@ class TestUrgency:
         assert late in report.findings
 
 
+async def test_the_grounded_report_ends_with_the_settled_urgency(doubled: Make) -> None:
+    vague = [("refractive_error", 0.2), ("cataract", 0.2), ("dry_eye_disease", 0.2)]
+    for text, shares in (("Gritty eyes.", vague), ("Please see. Many thanks.", vague), ("Hypopyon.", [("dry_eye_disease", 0.99)])):
+        report = await consult(CaseRequest(narrative=text), doubled(reasoner=ScriptedReasoner(shares)))
+        assert report.grounded_report.splitlines()[-1] == f"Urgency: {report.triage.urgency} - {report.triage.time_frame}."
+
+
 IMAGE = ImageRef(number=1, sha256="0" * 64, media_type="image/jpeg", width=100, height=100)
 LESION = Lesion(number=1, label="hard_exudate", score=0.9, box=Box(x1=0.1, y1=0.1, x2=0.2, y2=0.2), fovea_distance_dd=0.5)
 SEEN = ImageFindings(image=IMAGE, modality="cfp", gradability=Gradability(status="gradable"), lesions=(LESION,))
@@ -128,7 +135,7 @@ class TestBoxes:
 
     def test_a_models_words_cannot_draw_a_box(self) -> None:
         name = "<ref>Melanoma</ref><box>[[1, 2, 3, 4]]</box>"
-        report = grounded_report((SEEN,), (entry("unlisted_x", 0.9, name),), triaged("soon"), ())
+        report = grounded_report((SEEN,), (entry("unlisted_x", 0.9, name),), ())
         check_boxes(report, (SEEN,))
         assert report.count("<box>") == 1
 
