@@ -127,7 +127,8 @@ class Gradability(Value):
 
 
 class Lesion(Value):
-    """One detected lesion. `number` is what the overlay shows; distances are centre to centre in disc diameters (DD)."""
+    """One detected lesion. `number` is what the overlay shows; distances are centre to centre in disc diameters (DD), but for
+    `fovea_edge_dd`, from the fovea to the nearest edge of the box (0 inside it)."""
 
     number: Annotated[int, Field(ge=1)]
     label: LesionLabel
@@ -136,10 +137,15 @@ class Lesion(Value):
     quadrant: Quadrant | None = None
     disc_distance_dd: float | None = None
     fovea_distance_dd: float | None = None
+    fovea_edge_dd: float | None = None
 
 
 class ImageFindings(Value):
-    """What the localizer saw on one image. For a modality it does not read, `note` says so and the rest stays empty."""
+    """What the localizer saw on one image. For a modality it does not read, `note` says so and the rest stays empty.
+
+    `fovea_uncertainty_dd` is the radius about `fovea` that holds the true one in two of three photographs. Areas are those of the
+    boxes, so upper bounds of the lesions' own. `nearest_exudate_range_dd` is the distance less and plus that radius, from 0 on.
+    """
 
     image: ImageRef
     modality: Modality
@@ -147,11 +153,22 @@ class ImageFindings(Value):
     field_of_view: Box | None = None
     optic_disc: Box | None = None
     optic_disc_score: Probability | None = None
-    fovea: tuple[float, float] | None = Field(default=None, description="estimated centre (x, y), fractions of the image")
+    optic_disc_diameter_px: float | None = Field(default=None, description="one disc diameter (DD) in pixels of the image")
+    fovea: tuple[float, float] | None = Field(default=None, description="centre (x, y), fractions of the image")
+    fovea_source: Literal["detected", "estimated"] | None = Field(default=None, description="seen itself, or placed from the disc")
+    fovea_score: Probability | None = Field(default=None, description="the detector's; None when estimated")
+    fovea_uncertainty_dd: float | None = Field(default=None, description="radius that holds the fovea in two of three photographs")
     laterality: Laterality = "unknown"
     lesions: tuple[Lesion, ...] = ()
     counts: dict[str, dict[str, int]] = Field(default_factory=dict, description="label -> quadrant -> number of lesions")
-    image_level: dict[str, Probability] = Field(default_factory=dict, description="label -> best score on the image")
+    areas: dict[str, dict[str, float]] = Field(
+        default_factory=dict, description="label -> quadrant -> area of the union of its boxes, in squared disc diameters"
+    )
+    nearest_exudate_dd: float | None = Field(default=None, description="from the fovea to the nearest edge of a hard exudate box, DD")
+    nearest_exudate_range_dd: tuple[float, float] | None = None
+    image_level: dict[str, Probability] = Field(
+        default_factory=dict, description="label -> chance that the image holds it; no_visible_lesion -> that it holds none"
+    )
     note: str = ""
 
 

@@ -10,8 +10,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.domain import Box, Gradability, ImageFindings, ImageRef, Lesion, LesionLabel, Quadrant
-from tools.localizer.anatomy import FOVEA_BELOW_DD, FOVEA_TEMPORAL_DD, UNPLACED, Found, counts, distance_dd, landmarks, place
-from tools.localizer.findings import NEAR_FOVEA_DD, SURE, findings_from
+from tools.localizer.anatomy import (
+    FOVEA_BELOW_DD,
+    FOVEA_TEMPORAL_DD,
+    FOVEA_UNCERTAINTY_DD,
+    UNPLACED,
+    Found,
+    counts,
+    distance_dd,
+    edge_distance_dd,
+    landmarks,
+    off_disc,
+    place,
+)
+from tools.localizer.burden import areas, nearest_exudate, union_area
+from tools.localizer.findings import NEAR_FOVEA_DD, NO_VISIBLE_LESION, SURE, findings_from
 
 WIDTH, HEIGHT = 1500, 1000
 RIGHT_DISC = Box(x1=0.72, y1=0.42, x2=0.80, y2=0.54)
@@ -30,17 +43,24 @@ def square(x: float, y: float, side: float = 0.02) -> Box:
 def lesion(
     number: int, label: LesionLabel = "haemorrhage", score: float = 0.8, quadrant: Quadrant | None = None, fovea: float | None = None
 ) -> Lesion:
-    return Lesion(number=number, label=label, score=score, box=square(0.5, 0.5), quadrant=quadrant, fovea_distance_dd=fovea)
+    return Lesion(number=number, label=label, score=score, box=square(0.5, 0.5), quadrant=quadrant, fovea_edge_dd=fovea)
 
 
 def seen(
     *lesions: Lesion,
     status: Literal["gradable", "limited", "ungradable"] = "gradable",
     modality: Literal["cfp", "oct"] = "cfp",
+    doubt: float | None = None,
     **level: float,
 ) -> ImageFindings:
     return ImageFindings(
-        image=IMAGE, modality=modality, gradability=Gradability(status=status), laterality="right", lesions=lesions, image_level=level
+        image=IMAGE,
+        modality=modality,
+        gradability=Gradability(status=status),
+        laterality="right",
+        fovea_uncertainty_dd=doubt,
+        lesions=lesions,
+        image_level=level,
     )
 
 
@@ -145,6 +165,30 @@ def test_exudate_near_the_fovea_stops_at_one_disc_diameter() -> None:
     assert "exudate_near_fovea" not in ids(seen(lesion(1, "haemorrhage", fovea=0.2)))
 
 
+def test_exudate_that_only_the_uncertainty_brings_near_is_possible() -> None:
+    def near(edge: float, score: float = 0.9) -> tuple[str, float] | None:
+        return ids(seen(lesion(1, "hard_exudate", score, fovea=edge), doubt=0.4)).get("exudate_near_fovea")
+
+    assert near(0.0) == ("present", pytest.approx(0.9, abs=1e-3))
+    assert near(1.3) is not None
+    assert near(1.3)[0] == "possible"  # type: ignore[index]
+    assert near(1.41) is None
+    assert near(0.9, SURE - 0.01)[0] == "possible"  # type: ignore[index]
+    weights = [near(edge)[1] for edge in (0.2, 0.6, 1.0, 1.2, 1.4)]  # type: ignore[index]
+    assert weights == sorted(weights, reverse=True)
+    assert weights[2] == 0.45, "as likely inside as outside"
+
+
+def test_a_sure_exudate_within_reach_is_present_whatever_lies_farther() -> None:
+    found = ids(seen(lesion(1, "hard_exudate", 0.95, fovea=1.2), lesion(2, "hard_exudate", 0.75, fovea=0.0), doubt=0.3))
+    assert found["exudate_near_fovea"] == ("present", pytest.approx(0.75, abs=1e-3))
+
+
+def test_the_calibrated_chance_of_no_lesion_is_what_the_finding_weighs() -> None:
+    clear = ids(seen(hard_exudate=0.5, haemorrhage=0.5, **{NO_VISIBLE_LESION: 0.9}))
+    assert clear == {"no_retinal_lesion_seen": ("present", 0.9)}
+
+
 def test_no_lesion_is_said_only_of_a_gradable_photograph() -> None:
     clear = ids(seen(hard_exudate=0.1, haemorrhage=0.2))
     assert clear == {"no_retinal_lesion_seen": ("present", 0.72)}
@@ -157,3 +201,135 @@ def test_findings_carry_image_eye_and_source() -> None:
     (finding,) = findings_from([seen(lesion(1))])
     assert (finding.image, finding.laterality, finding.source) == (2, "right", "localizer")
     assert not math.isnan(finding.weight)
+
+
+# --- a fovea the detector saw ---------------------------------------------------------------------------------------------
+
+
+def at(temporal: float, below: float) -> tuple[float, float]:
+    """A point so many disc diameters from RIGHT_DISC, towards the left of the picture and down."""
+    return 0.76 - temporal * 120 / WIDTH, 0.48 + below * 120 / HEIGHT
+
+
+@pytest.mark.parametrize(("temporal", "below"), [(2.3, 0.2), (1.6, 0.0), (3.4, 0.3), (2.0, 1.3), (2.0, -1.3)])
+def test_a_plausible_fovea_is_taken_as_seen(temporal: float, below: float) -> None:
+    retina = landmarks(WIDTH, HEIGHT, None, RIGHT_DISC, fovea_seen=(at(temporal, below), 0.8))
+    assert (retina.fovea, retina.fovea_source, retina.fovea_score) == (at(temporal, below), "detected", 0.8)
+    assert (retina.laterality, retina.fovea_uncertainty_dd) == ("right", FOVEA_UNCERTAINTY_DD["detected"])
+
+
+@pytest.mark.parametrize(
+    ("temporal", "below"), [(1.4, 0.0), (3.6, 0.0), (-1.6, 0.2), (2.0, 1.5), (2.0, -1.5), (0.0, 2.0)], ids=str
+)
+def test_an_implausible_fovea_gives_way_to_the_estimate(temporal: float, below: float) -> None:
+    retina = landmarks(WIDTH, HEIGHT, None, RIGHT_DISC, fovea_seen=(at(temporal, below), 0.99))
+    assert retina == landmarks(WIDTH, HEIGHT, None, RIGHT_DISC)
+    assert (retina.fovea_source, retina.fovea_score) == ("estimated", None)
+    assert retina.fovea_uncertainty_dd == FOVEA_UNCERTAINTY_DD["estimated"]
+
+
+def test_a_photograph_centred_on_the_disc_gets_its_eye_from_the_fovea() -> None:
+    disc = square(0.5, 0.5, 0.04)
+    for x, eye in ((0.31, "right"), (0.69, "left")):
+        retina = landmarks(WIDTH, HEIGHT, None, disc, fovea_seen=((x, 0.5), 0.7))
+        assert (retina.laterality, retina.nasal, retina.fovea) == (eye, eye, (x, 0.5))
+    assert landmarks(WIDTH, HEIGHT, None, disc).laterality == "unknown"
+
+
+def test_without_a_disc_a_detected_fovea_stands_alone() -> None:
+    retina = landmarks(WIDTH, HEIGHT, None, None, stated="left", fovea_seen=((0.5, 0.5), 0.7))
+    assert (retina.fovea, retina.nasal, retina.disc_diameter) == ((0.5, 0.5), "left", None)
+    (one,) = place([Found("hard_exudate", 0.9, square(0.3, 0.3))], retina)
+    assert (one.quadrant, one.fovea_distance_dd, one.fovea_edge_dd) == ("superior_nasal", None, None)
+    assert (areas([one], retina), nearest_exudate([one], retina)) == ({}, None)
+    assert landmarks(WIDTH, HEIGHT, None, RIGHT_DISC, 0.1, fovea_seen=((0.5, 0.5), 0.7)).disc is None
+
+
+@pytest.mark.parametrize("fovea", [None, (at(2.3, 0.2), 0.8)])
+def test_a_file_that_states_the_other_eye_is_contradicted_in_the_note(fovea: tuple[tuple[float, float], float] | None) -> None:
+    retina = landmarks(WIDTH, HEIGHT, None, RIGHT_DISC, stated="left", fovea_seen=fovea)
+    assert (retina.laterality, retina.nasal) == ("left", "right")
+    assert "looks like a right eye" in retina.note
+    assert "states the left" in retina.note
+    for agreed in ("right", "both", "unknown"):
+        assert landmarks(WIDTH, HEIGHT, None, RIGHT_DISC, stated=agreed, fovea_seen=fovea).note == ""  # type: ignore[arg-type]
+
+
+def test_the_stated_eye_and_a_fovea_together_outweigh_the_side_of_the_field() -> None:
+    """A nasal field: the disc lies right of the middle, the fovea farther right, and the file says left."""
+    disc = square(0.64, 0.5, 0.03)
+    retina = landmarks(WIDTH, HEIGHT, None, disc, stated="left", fovea_seen=((0.78, 0.5), 0.8))
+    assert (retina.fovea_source, retina.nasal, retina.note) == ("detected", "left", "")
+    assert landmarks(WIDTH, HEIGHT, None, disc, fovea_seen=((0.78, 0.5), 0.8)).fovea_source == "estimated"
+
+
+@given(x=st.floats(0, 1), y=st.floats(0, 1))
+def test_every_fovea_has_a_source_and_an_uncertainty(x: float, y: float) -> None:
+    retina = landmarks(WIDTH, HEIGHT, None, RIGHT_DISC, fovea_seen=((x, y), 0.5))
+    assert retina.fovea is not None
+    assert retina.fovea_source in FOVEA_UNCERTAINTY_DD
+    distance = distance_dd(retina.fovea, RIGHT_DISC.centre, retina)
+    assert distance is not None
+    assert 1.49 <= distance <= 3.51
+
+
+# --- areas, edges, the disc -----------------------------------------------------------------------------------------------
+
+
+def test_area_counts_overlaps_once_and_is_divided_among_quadrants() -> None:
+    retina = landmarks(WIDTH, HEIGHT, None, RIGHT_DISC)
+    assert retina.fovea is not None
+    x, y = retina.fovea
+    across, down = 120 / WIDTH, 120 / HEIGHT  # one disc diameter
+    about = Box(x1=x - across, y1=y - down, x2=x + across, y2=y + down)
+    inner = Box(x1=x - across / 2, y1=y - down / 2, x2=x, y2=y)
+    table = areas(place([Found("hard_exudate", 0.9, about), Found("hard_exudate", 0.8, inner)], retina), retina)
+    assert table == {"hard_exudate": dict.fromkeys(table["hard_exudate"], 1.0)}
+    assert set(table["hard_exudate"]) == set(QUADRANTS)
+
+
+def test_area_of_an_eye_without_sides_is_unplaced() -> None:
+    retina = landmarks(1000, 1000, None, square(0.5, 0.5, 0.05))
+    table = areas(place([Found("drusen", 0.5, square(0.2, 0.2, 0.05))], retina), retina)
+    assert table == {"drusen": {UNPLACED: 1.0}}
+
+
+@given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12), st.integers(0, 6), st.integers(0, 6)), max_size=12))
+def test_union_area_is_the_number_of_covered_cells(boxes: list[tuple[int, int, int, int]]) -> None:
+    cells = {(i, j) for x, y, w, h in boxes for i in range(x, x + w) for j in range(y, y + h)}
+    assert union_area([(x, y, x + w, y + h) for x, y, w, h in boxes]) == len(cells)
+
+
+def test_the_nearest_exudate_is_measured_to_its_edge_with_a_range() -> None:
+    retina = landmarks(WIDTH, HEIGHT, None, RIGHT_DISC)
+    assert retina.fovea is not None
+    x, y = retina.fovea
+    across = 120 / WIDTH
+    wide = Box(x1=x + across, y1=y - 0.01, x2=x + 2 * across, y2=y + 0.01)
+    found = [Found("hard_exudate", 0.5, wide), Found("haemorrhage", 0.9, square(x, y)), Found("hard_exudate", 0.9, square(0.1, 0.1))]
+    lesions = place(found, retina)
+    doubt = FOVEA_UNCERTAINTY_DD["estimated"]
+    assert nearest_exudate(lesions, retina) == (1.0, (pytest.approx(1 - doubt), pytest.approx(1 + doubt)))
+    inside = nearest_exudate(place([Found("hard_exudate", 0.5, square(x, y))], retina), retina)
+    assert inside == (0.0, (0.0, doubt))
+    assert nearest_exudate(place(found[1:2], retina), retina) is None
+
+
+@given(x=st.floats(0.05, 0.95), y=st.floats(0.05, 0.95), side=st.floats(0.001, 0.05))
+def test_an_edge_is_never_farther_than_the_centre(x: float, y: float, side: float) -> None:
+    retina, box = landmarks(WIDTH, HEIGHT, None, RIGHT_DISC), square(x, y, side)
+    assert retina.fovea is not None
+    edge, centre = edge_distance_dd(retina.fovea, box, retina), distance_dd(retina.fovea, box.centre, retina)
+    assert edge is not None
+    assert centre is not None
+    assert 0 <= edge <= centre + 0.011
+
+
+def test_pale_lesions_centred_in_the_disc_are_dropped_and_others_kept() -> None:
+    inside, rim = square(0.76, 0.48), Box(x1=0.79, y1=0.42, x2=0.86, y2=0.54)
+    labels: tuple[LesionLabel, ...] = ("hard_exudate", "soft_exudate", "drusen", "haemorrhage", "neovascularisation", "microaneurysm")
+    found = [Found(label, 0.9, box) for label in labels for box in (inside, rim)]
+    kept = off_disc(found, RIGHT_DISC)
+    assert [one.label for one in kept if one.box == inside] == ["haemorrhage", "neovascularisation", "microaneurysm"]
+    assert sum(one.box == rim for one in kept) == len(labels)
+    assert off_disc(found, None) == found

@@ -1,4 +1,5 @@
-"""Where things are on a retina, from the optic disc alone. Pure geometry; sizes in pixels, distances in disc diameters (DD).
+"""Where things are on a retina, from the optic disc and, where it was seen, the fovea. Pure geometry; sizes in pixels, distances in
+disc diameters (DD).
 
 The geometry is that of a standard posterior-pole photograph (30 to 50 degrees, upright, not mirrored). The fovea lies about 15 degrees
 temporal of the disc and a little below its centre (Rohrschneider 2004: 15.5 and 1.5 degrees). The constants count in diameters of the
@@ -17,12 +18,22 @@ from agent.domain import Box, Laterality, Lesion, LesionLabel, Quadrant
 
 FOVEA_TEMPORAL_DD = 2.35
 FOVEA_BELOW_DD = 0.25
+FOVEA_UNCERTAINTY_DD: dict[FoveaSource, float] = {"estimated": 0.35, "detected": 0.25}
+"""Radius that holds the true fovea in two of three photographs."""
+FOVEA_FROM_DISC_DD = (1.5, 3.5)
+FOVEA_TILT = 35.0
+"""A detected fovea is believed at these distances from the disc, within this many degrees of the horizontal: room for a tilted head
+and for a disc box that is too large or too small, not for the other side of the eye."""
 CENTRED_DISC = 0.12
 """A disc within this share of the field's width from its centre does not tell the eye: the photograph is centred on the disc."""
 SURE_DISC = 0.5
 """Below this score the disc may be something else, and nothing is measured from it."""
+COVERED_BY_DISC: frozenset[LesionLabel] = frozenset({"hard_exudate", "soft_exudate", "drusen"})
+"""Pale lesions the disc itself is taken for."""
 UNPLACED = "unplaced"
 Side = Literal["left", "right"]
+FoveaSource = Literal["detected", "estimated"]
+Point = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,39 +48,88 @@ class Found:
 @dataclass(frozen=True, slots=True)
 class Retina:
     """The landmarks of one photograph of `width` x `height` pixels. `nasal` is the side of the picture the disc is on, seen from the
-    fovea; `fovea` is an estimate in fractions of the picture. What is unknown is None."""
+    fovea; `fovea` is in fractions of the picture. What is unknown is None. `note` says what contradicts what."""
 
     width: int
     height: int
     laterality: Laterality
     disc: Box | None
     nasal: Side | None
-    fovea: tuple[float, float] | None
+    fovea: Point | None
+    fovea_source: FoveaSource | None = None
+    fovea_score: float | None = None
+    note: str = ""
 
     @property
     def disc_diameter(self) -> float | None:
         return disc_diameter(self.disc, self.width, self.height) if self.disc else None
 
+    @property
+    def fovea_uncertainty_dd(self) -> float | None:
+        return FOVEA_UNCERTAINTY_DD[self.fovea_source] if self.fovea_source else None
+
 
 def landmarks(
-    width: int, height: int, field: Box | None, disc: Box | None, disc_score: float = 1.0, stated: Laterality = "unknown"
+    width: int,
+    height: int,
+    field: Box | None,
+    disc: Box | None,
+    disc_score: float = 1.0,
+    stated: Laterality = "unknown",
+    fovea_seen: tuple[Point, float] | None = None,
 ) -> Retina:
-    """Laterality, nasal side and fovea from the disc, its score and the field of view; `stated` is what the image file says of the eye.
+    """Laterality, nasal side and fovea from disc and score, field of view, what the file states of the eye (`stated`) and a detected
+    fovea (`fovea_seen`: its centre in fractions and its score, above the detector's threshold).
+
+    A plausible detected fovea is taken, an implausible one replaced by the estimate from the disc. Without a disc a detected fovea
+    stands alone. The eye the file states is kept when the picture shows the other; `note` then says so.
 
     >>> disc = Box(x1=0.70, y1=0.40, x2=0.80, y2=0.55)
     >>> right = landmarks(1500, 1000, None, disc)
-    >>> right.laterality, right.nasal, tuple(round(v, 3) for v in right.fovea)
-    ('right', 'right', (0.515, 0.513))
+    >>> right.laterality, right.nasal, tuple(round(v, 3) for v in right.fovea), right.fovea_source
+    ('right', 'right', (0.515, 0.513), 'estimated')
+    >>> landmarks(1500, 1000, None, disc, fovea_seen=((0.5, 0.5), 0.9)).fovea
+    (0.5, 0.5)
     >>> landmarks(1500, 1000, None, disc, disc_score=0.1).laterality
     'unknown'
     """
+    told: Side | None = "left" if stated == "left" else "right" if stated == "right" else None
     if disc is None or disc_score < SURE_DISC:
-        return Retina(width, height, stated, None, None, None)
+        if fovea_seen is None:
+            return Retina(width, height, stated, None, None, None)
+        return Retina(width, height, stated, None, told, fovea_seen[0], "detected", fovea_seen[1])
     seen = nasal_side(field, disc)
-    nasal = seen or (stated if stated in ("left", "right") else None)
-    laterality = stated if stated != "unknown" else (seen or "unknown")
+    if fovea_seen is not None:
+        side = _side_if_plausible(disc, fovea_seen[0], {one for one in (seen, told) if one}, width, height)
+        if side is not None:
+            laterality, note = _settled(stated, side)
+            return Retina(width, height, laterality, disc, side, fovea_seen[0], "detected", fovea_seen[1], note)
+    nasal = seen or told
+    laterality, note = _settled(stated, seen)
     fovea = fovea_from(disc, nasal, width, height) if nasal else None
-    return Retina(width, height, laterality, disc, nasal, fovea)
+    return Retina(width, height, laterality, disc, nasal, fovea, "estimated" if fovea else None, None, note)
+
+
+def _side_if_plausible(disc: Box, fovea: Point, sides: set[Side], width: int, height: int) -> Side | None:
+    """The side of the picture the disc lies on, seen from a detected fovea; None when that fovea cannot be one of this disc.
+
+    `sides` are those the field of view and the file speak for; empty means that neither does and any side will do.
+    """
+    across, down = (disc.centre[0] - fovea[0]) * width, (disc.centre[1] - fovea[1]) * height
+    side: Side = "right" if across > 0 else "left"
+    diameter = disc_diameter(disc, width, height)
+    near, far = FOVEA_FROM_DISC_DD
+    level = abs(down) <= abs(across) * math.tan(math.radians(FOVEA_TILT))
+    plausible = near * diameter <= math.hypot(across, down) <= far * diameter and level and (not sides or side in sides)
+    return side if plausible else None
+
+
+def _settled(stated: Laterality, seen: Side | None) -> tuple[Laterality, str]:
+    if stated == "unknown":
+        return seen or "unknown", ""
+    if seen is not None and stated in ("left", "right") and stated != seen:
+        return stated, f"the picture looks like a {seen} eye, the file states the {stated}: mirrored or mislabelled"
+    return stated, ""
 
 
 def nasal_side(field: Box | None, disc: Box) -> Side | None:
@@ -97,7 +157,7 @@ def disc_diameter(disc: Box, width: int, height: int) -> float:
     return round(((disc.x2 - disc.x1) * width + (disc.y2 - disc.y1) * height) / 2, 6)
 
 
-def fovea_from(disc: Box, nasal: Side, width: int, height: int) -> tuple[float, float] | None:
+def fovea_from(disc: Box, nasal: Side, width: int, height: int) -> Point | None:
     """The estimated fovea in fractions of the picture; None when it would lie outside.
 
     >>> x, y = fovea_from(Box(x1=0.1, y1=0.45, x2=0.2, y2=0.55), "left", 1000, 1000)
@@ -111,7 +171,7 @@ def fovea_from(disc: Box, nasal: Side, width: int, height: int) -> tuple[float, 
     return (x, y) if 0 <= x <= 1 and 0 <= y <= 1 else None
 
 
-def quadrant(point: tuple[float, float], fovea: tuple[float, float] | None, nasal: Side | None) -> Quadrant | None:
+def quadrant(point: Point, fovea: Point | None, nasal: Side | None) -> Quadrant | None:
     """The quadrant of a point about the fovea; None when the fovea or the nasal side is unknown.
 
     >>> quadrant((0.2, 0.2), (0.5, 0.5), nasal="right")
@@ -127,7 +187,7 @@ def quadrant(point: tuple[float, float], fovea: tuple[float, float] | None, nasa
     return "inferior_nasal" if on_nasal_side else "inferior_temporal"
 
 
-def distance_dd(a: tuple[float, float], b: tuple[float, float], retina: Retina) -> float | None:
+def distance_dd(a: Point, b: Point, retina: Retina) -> float | None:
     """The distance of two points (fractions of the picture) in disc diameters; None when the disc is unknown.
 
     >>> retina = landmarks(1000, 500, None, Box(x1=0.7, y1=0.4, x2=0.8, y2=0.6))
@@ -138,6 +198,31 @@ def distance_dd(a: tuple[float, float], b: tuple[float, float], retina: Retina) 
     if not diameter:
         return None
     return round(math.hypot((a[0] - b[0]) * retina.width, (a[1] - b[1]) * retina.height) / diameter, 2)
+
+
+def edge_distance_dd(point: Point, box: Box, retina: Retina) -> float | None:
+    """From a point to the nearest edge of a box in disc diameters, 0 inside it; None when the disc is unknown.
+
+    >>> retina = landmarks(1000, 500, None, Box(x1=0.7, y1=0.4, x2=0.8, y2=0.6))
+    >>> edge_distance_dd((0.1, 0.5), Box(x1=0.3, y1=0.4, x2=0.5, y2=0.6), retina)
+    2.0
+    """
+    return distance_dd(point, (min(max(point[0], box.x1), box.x2), min(max(point[1], box.y1), box.y2)), retina)
+
+
+def off_disc(found: Iterable[Found], disc: Box | None) -> list[Found]:
+    """`found` without the pale lesions that are centred in the disc's box: they are the disc, or its rim.
+
+    >>> disc, spot = Box(x1=0.7, y1=0.4, x2=0.8, y2=0.6), Box(x1=0.74, y1=0.48, x2=0.76, y2=0.52)
+    >>> [one.label for one in off_disc([Found("drusen", 0.9, spot), Found("haemorrhage", 0.9, spot)], disc)]
+    ['haemorrhage']
+    """
+    return [one for one in found if disc is None or one.label not in COVERED_BY_DISC or not holds(disc, one.box.centre)]
+
+
+def holds(box: Box, point: Point) -> bool:
+    """Whether the point lies in the box, its edges included."""
+    return box.x1 <= point[0] <= box.x2 and box.y1 <= point[1] <= box.y2
 
 
 def place(found: Iterable[Found], retina: Retina) -> tuple[Lesion, ...]:
@@ -157,13 +242,14 @@ def place(found: Iterable[Found], retina: Retina) -> tuple[Lesion, ...]:
             quadrant=quadrant(one.box.centre, retina.fovea, retina.nasal),
             disc_distance_dd=distance_dd(one.box.centre, retina.disc.centre, retina) if retina.disc else None,
             fovea_distance_dd=distance_dd(one.box.centre, retina.fovea, retina) if retina.fovea else None,
+            fovea_edge_dd=edge_distance_dd(retina.fovea, one.box, retina) if retina.fovea else None,
         )
         for number, one in enumerate(ordered, start=1)
     )
 
 
 def counts(lesions: Sequence[Lesion]) -> dict[str, dict[str, int]]:
-    """Number of lesions per label and quadrant; those without a quadrant count as 'unplaced'.
+    """Number of lesions per label and quadrant, by their centres; those without a quadrant count as 'unplaced'.
 
     >>> counts(place([Found("drusen", 0.5, Box(x1=0.1, y1=0.1, x2=0.2, y2=0.2))], landmarks(10, 10, None, None)))
     {'drusen': {'unplaced': 1}}
