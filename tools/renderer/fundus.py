@@ -48,16 +48,22 @@ def _macula(picture: Picture, where: Layout, rng: np.random.Generator) -> None:
 
 def _nerve_fibres(picture: Picture, where: Layout, rng: np.random.Generator) -> None:
     """Faint arcuate striae, brightest above and below the disc."""
-    x, y = where.grid()
-    t, v = where.nasal * (where.disc[0] - x) / where.dd, (where.disc[1] - y) / where.dd
+    t, v, curve = fibre_course(where)
     away = np.hypot(t, v)
-    curve = np.where(t > 0.1, v / np.sqrt(np.maximum(t, 0.1)), 3 + np.arctan2(v, t - 0.1))
-    streak = _rays(rng, (curve + 8) / 16 + 0.002 * smooth_noise(rng, (where.width, where.height), where.dd * 0.3), 420)
+    streak = rays(rng, (curve + 8) / 16 + 0.002 * smooth_noise(rng, (where.width, where.height), where.dd * 0.3), 420)
     strength = 0.014 * np.exp(-((away - 1.0) ** 2) / 1.1) * (0.3 + np.abs(np.sin(np.arctan2(v, t))))
     picture *= (1 + strength * streak + 0.7 * strength)[..., None]
 
 
-def _rays(rng: np.random.Generator, position: Plane, count: int) -> Plane:
+def fibre_course(where: Layout) -> tuple[Plane, Plane, Plane]:
+    """Distance temporal of and above the disc in DD (a row and a column), and a plane that is constant along a nerve fibre."""
+    x, y = where.grid()
+    t, v = where.nasal * (where.disc[0] - x) / where.dd, (where.disc[1] - y) / where.dd
+    curve: Plane = np.where(t > 0.1, v / np.sqrt(np.maximum(t, 0.1)), 3 + np.arctan2(v, t - 0.1)).astype(np.float32)
+    return t, v, curve
+
+
+def rays(rng: np.random.Generator, position: Plane, count: int) -> Plane:
     """About `count` irregular streaks over a `position` running 0 to 1; deviation about 1."""
     profile = rng.standard_normal(count + 1)
     profile[-1] = profile[0]
@@ -75,6 +81,14 @@ def add_disc(picture: Picture, scene: Scene, where: Layout, rng: np.random.Gener
     size = (picture.shape[1], picture.shape[0])
     t, v = where.nasal * (where.disc[0] - x) / where.dd, (where.disc[1] - y) / where.dd
     angle = np.arctan2(v, t)
+    if disc.atrophy:
+        _atrophy(picture, disc.atrophy, disc.size, t, v, angle, rng)
+    t, v = t / disc.size, v / disc.size
+    if disc.tilt:
+        lean = np.deg2rad(disc.tilt_axis)
+        along, aside = t * np.cos(lean) + v * np.sin(lean), -t * np.sin(lean) + v * np.cos(lean)
+        along = along / (1 - 0.35 * disc.tilt)
+        t, v = along * np.cos(lean) - aside * np.sin(lean), along * np.sin(lean) + aside * np.cos(lean)
     wobble = sum(float(rng.normal(0, 0.012)) * np.cos(k * angle + float(rng.uniform(0, 6.28))) for k in range(2, 6))
     # Vertical ovals are usual: 0.94 wide to 1.06 high.
     r = np.hypot(t / 0.94, v / 1.06) * 2 / (1 + 0.24 * disc.swelling) + wobble
@@ -86,7 +100,7 @@ def add_disc(picture: Picture, scene: Scene, where: Layout, rng: np.random.Gener
     rim = rim * (1 - 0.55 * disc.hyperaemia) + np.array([1.04, 0.49, 0.33], np.float32) * (0.55 * disc.hyperaemia)
     cup = np.array([1.0, 0.86, 0.62], np.float32)
     texture = 1 + 0.030 * fractal(rng, size, where.dd * 0.10, 3)
-    radial = _rays(rng, angle / (2 * np.pi) + 0.5, 90)
+    radial = rays(rng, angle / (2 * np.pi) + 0.5, 90)
     texture = texture + (0.012 + 0.05 * disc.swelling) * radial * step(r, 0.3, 0.9)
     # The temporal rim is thinner and paler, the nasal one full of fibres and vessels.
     paler = (0.10 * step(t.astype(np.float32), -0.2, 0.45))[..., None] * np.array([0.15, 0.9, 0.9], np.float32)
@@ -103,7 +117,21 @@ def add_disc(picture: Picture, scene: Scene, where: Layout, rng: np.random.Gener
     grey = np.array([0.97, 0.74, 0.52], np.float32) * lightness
     picture += veil[..., None] * (grey - picture)
     blend = inside[..., None] * (0.94 - 0.14 * disc.swelling)
-    picture += blend * (colour * lightness**0.5 - picture)
+    picture += blend * (colour * (disc.glow * lightness**0.5) - picture)
+
+
+def _atrophy(picture: Picture, width: float, size: float, t: Plane, v: Plane, angle: Plane, rng: np.random.Generator) -> None:
+    """Peripapillary atrophy: a pale crescent of bare sclera beside the disc, a mottled dark zone around it."""
+    towards = float(rng.normal(0, 0.7))
+    reach = np.float32(size / 2) + np.float32(width) * (0.5 + 0.5 * np.cos(angle - towards)) ** np.float32(rng.uniform(0.8, 4))
+    ragged = reach + 0.035 * smooth_noise(rng, (picture.shape[1], picture.shape[0]), max(2.0, picture.shape[1] * 0.02))
+    away = np.hypot(t, v)
+    grow = np.float32(rng.uniform(0.05, 0.18))
+    zone = step(away - ragged - grow, 0.05, -0.05) * np.float32(rng.uniform(0, 0.25))
+    picture *= 1 - zone[..., None] * np.array([0.8, 0.9, 0.9], np.float32)
+    pale = step(away - ragged, 0.03, -0.03) * np.float32(rng.uniform(0.35, 0.8))
+    mottled = pale * np.clip(1 + 0.15 * smooth_noise(rng, (picture.shape[1], picture.shape[0]), max(2.0, picture.shape[1] * 0.03)), 0, 1.2)
+    picture += mottled[..., None] * (np.array([0.95, 0.70, 0.45], np.float32) - picture)
 
 
 def add_vessels(picture: Picture, grown: list[tree.Vessel], scene: Scene, where: Layout) -> None:
@@ -116,5 +144,5 @@ def add_vessels(picture: Picture, grown: list[tree.Vessel], scene: Scene, where:
     for kind, absorbs, shine in (("vein", VEIN, 0.05), ("artery", ARTERY, 0.13)):
         blood, reflex = tree.draw(grown, where, "vein" if kind == "vein" else "artery")
         shadow = 0.22 * blurred(blood, 0.02 * where.dd)
-        picture *= np.exp(-((blood + shadow) * hidden)[..., None] * absorbs)
+        picture *= np.exp(-((blood + shadow) * (hidden * np.float32(scene.vessel_contrast)))[..., None] * absorbs)
         picture += (reflex * hidden * shine)[..., None] * np.array([1.0, 0.62, 0.38], np.float32)

@@ -13,17 +13,15 @@ from tools.renderer.scene import Scene
 Plane = NDArray[np.float32]
 Points = NDArray[np.float64]
 
-# A 45 degree camera shows about 7.5 disc diameters; the fovea lies 2.5 disc diameters temporal of the disc and a little below.
-FIELD_DIAMETER_DD = 7.6
+# The fovea lies 2.5 disc diameters temporal of the disc and a little below.
 FOVEA_TEMPORAL_DD = 2.5
 FOVEA_BELOW_DD = 0.28
-# The aperture is a little taller than the sensor, as on most cameras: its upper and lower rim are cut off.
-FIELD_TO_HEIGHT = 1.06
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """All in pixels of the picture. `nasal` is +1 when the nose is to the right of the picture (a right eye), otherwise -1."""
+    """All in pixels of the picture. `nasal` is +1 when the nose is to the right of the picture (a right eye), otherwise -1;
+    `cut` is the share of the radius at which the field is flattened above and below."""
 
     width: int
     height: int
@@ -34,6 +32,7 @@ class Layout:
     disc: tuple[float, float]
     fovea: tuple[float, float]
     nasal: int
+    cut: float = 1.0
 
     def place(self, temporal: float, up: float) -> tuple[float, float]:
         """From the disc centre, `temporal` and `up` in DD, to picture x, y."""
@@ -54,7 +53,7 @@ class Layout:
         return away
 
     def visible(self, x: float, y: float, margin: float = 0.95) -> bool:
-        inside = (x - self.cx) ** 2 + (y - self.cy) ** 2 <= (self.radius * margin) ** 2
+        inside = (x - self.cx) ** 2 + (y - self.cy) ** 2 <= (self.radius * margin) ** 2 and abs(y - self.cy) < self.radius * self.cut
         edge = 0.02 * self.height
         return inside and edge <= x < self.width - edge and edge <= y < self.height - edge
 
@@ -62,19 +61,22 @@ class Layout:
 def layout(scene: Scene, rng: np.random.Generator) -> Layout:
     """Positions for a scene, with the small differences between one eye and the next."""
     width, height = scene.width, scene.height
-    radius = height * FIELD_TO_HEIGHT / 2
-    dd = 2 * radius / FIELD_DIAMETER_DD * rng.uniform(0.95, 1.05)
+    radius = height * scene.camera.aperture / 2
+    dd = 2 * radius / scene.field_diameter * float(rng.uniform(0.95, 1.05))
     nasal = 1 if scene.laterality == "right" else -1
-    cx, cy = width / 2 + rng.normal(0, 0.004) * width, height / 2 + rng.normal(0, 0.004) * height
+    cx, cy = width / 2 + (rng.normal(0, 0.004) + scene.camera.aside) * width, height / 2 + rng.normal(0, 0.004) * height
     temporal, below = FOVEA_TEMPORAL_DD * rng.uniform(0.97, 1.04), FOVEA_BELOW_DD * rng.uniform(0.5, 1.3)
-    drift = rng.normal(0, 0.10, 2)
+    drift = rng.normal(0, 0.10, 2) + np.array(scene.gaze)
     if scene.centred_on == "macula":
         fovea = (cx + (drift[0] - nasal * 0.15) * dd, cy + drift[1] * dd)
         disc = (fovea[0] + nasal * temporal * dd, fovea[1] - below * dd)
     else:
-        disc = (cx + drift[0] * dd, cy + drift[1] * dd)
+        half = temporal / 2 if scene.centred_on == "between" else 0.0
+        disc = (cx + (drift[0] + nasal * half) * dd, cy + drift[1] * dd)
         fovea = (disc[0] - nasal * temporal * dd, disc[1] + below * dd)
-    return Layout(width, height, cx, cy, radius, dd, disc, fovea, nasal)
+    # Plain floats: a numpy double would turn every single-precision plane it meets into double precision.
+    cx, cy, disc, fovea = float(cx), float(cy), (float(disc[0]), float(disc[1])), (float(fovea[0]), float(fovea[1]))
+    return Layout(width, height, cx, cy, radius, dd, disc, fovea, nasal, scene.camera.cut)
 
 
 def smooth_noise(rng: np.random.Generator, size: tuple[int, int], cell: float) -> Plane:
@@ -133,3 +135,25 @@ def _gaussian(plane: Plane, sigma: float) -> Plane:
             total += np.float32(weight) * (padded[i : i + n] if axis == 0 else padded[:, i : i + n])
         plane = total
     return plane
+
+
+def window(centre: tuple[float, float], reach: float, where: Layout) -> tuple[slice, slice, Plane, Plane] | None:
+    """Row and column slices of the picture around `centre`, and x, y relative to it."""
+    left, right = max(0, int(centre[0] - reach)), min(where.width, int(centre[0] + reach) + 2)
+    top, bottom = max(0, int(centre[1] - reach)), min(where.height, int(centre[1] + reach) + 2)
+    if right - left < 2 or bottom - top < 2:
+        return None
+    x = np.arange(left, right, dtype=np.float32)[None, :] + 0.5 - np.float32(centre[0])
+    y = np.arange(top, bottom, dtype=np.float32)[:, None] + 0.5 - np.float32(centre[1])
+    return slice(top, bottom), slice(left, right), x, y
+
+
+def blob(x: Plane, y: Plane, radius: float, rough: float, soft: float, rng: np.random.Generator) -> Plane:
+    """A roundish mask 0 to 1: `rough` is how far the outline strays, `soft` the width of its edge, both relative to the radius."""
+    angle = np.arctan2(y, x)
+    outline = np.ones_like(angle)
+    for k in range(1, 6):
+        outline += float(rng.normal(0, rough / (k - 0.5))) * np.cos(k * angle + float(rng.uniform(0, 6.28)))
+    edge = max(soft, 0.8 / max(radius, 0.5))
+    away = np.asarray(np.hypot(x, y) / (np.float32(radius) * outline), np.float32)
+    return step(away, 1 + edge / 2, 1 - edge / 2)
