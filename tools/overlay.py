@@ -1,7 +1,8 @@
 """A numbered drawing of what the localizer found, for people: full resolution, readable on dark and pale fundi.
 
 Classes differ by colour (a palette that colour-blind readers tell apart, after Okabe and Ito 2008) and by letter; every outline has
-a dark halo, so it stands out from blood and from exudate alike.
+a dark halo, so it stands out from blood and from exudate alike. The fovea is a cross in a ring, the ring its uncertainty: drawn
+through for one that was seen, open and dashed for one that was placed from the disc.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from PIL import Image, ImageDraw, ImageFont
 from PIL.ImageFont import FreeTypeFont
 from PIL.ImageFont import ImageFont as BitmapFont
 
-from agent.domain import Box, ImageFindings, Lesion, LesionLabel
+from agent.domain import Box, ImageFindings, LesionLabel
+from tools.labels import Rectangle, free_place, leader, place_labels
 
 Colour = tuple[int, int, int]
-Rectangle = tuple[float, float, float, float]
 Font = FreeTypeFont | BitmapFont
 
 
@@ -25,18 +26,6 @@ class Style:
     letter: str
     colour: Colour
     name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Chip:
-    """A label that has found its place. `moved`: away from its box, so it needs a leader."""
-
-    style: Style
-    text: str
-    at: Rectangle
-    origin: tuple[float, float]
-    frame: Rectangle
-    moved: bool
 
 
 STYLES: dict[LesionLabel, Style] = {
@@ -49,40 +38,76 @@ STYLES: dict[LesionLabel, Style] = {
 }
 ANATOMY: Colour = (255, 255, 255)
 HALO: Colour = (0, 0, 0)
+SMALLEST_LETTER = 10
+"""Pixels: smaller letters cannot be read at full size."""
+NOTE_LINES = 3
 
 
 def draw(pixels: Image.Image, findings: ImageFindings) -> Image.Image:
-    """A new image of the same size; `pixels` stays as it is. Without findings only the legend's note is drawn."""
-    canvas = pixels.convert("RGB")
-    if canvas is pixels:
-        canvas = pixels.copy()
+    """A new image of the same size without any metadata; `pixels` stays as it is. Without findings only the legend is drawn.
+
+    Where a small picture has no room for all labels, those of the lowest scores are left out, and the legend says how many.
+    """
+    canvas = Image.new("RGB", pixels.size)
+    canvas.paste(pixels.convert("RGB"))
     pen = ImageDraw.Draw(canvas)
-    unit = max(1, round(max(canvas.size) / 800))
-    height = max(10, round(max(canvas.size) / (72 if len(findings.lesions) <= 30 else 92)))
+    longest, crowd = max(canvas.size), len(findings.lesions)
+    unit = max(1, round(longest / 800))
+    height = max(SMALLEST_LETTER, round(longest / (72 if crowd <= 30 else 92 if crowd <= 90 else 110)))
     font = ImageFont.load_default(height)
-    if findings.optic_disc is not None:
-        _dashed_ellipse(pen, _rectangle(findings.optic_disc, canvas.size), unit)
-    if findings.fovea is not None:
-        _cross(pen, findings.fovea[0] * canvas.width, findings.fovea[1] * canvas.height, 7 * unit, unit)
-    frames = [(lesion, _grown(_rectangle(lesion.box, canvas.size), 2 * unit)) for lesion in findings.lesions]
-    for lesion, frame in frames:
-        _outline(pen, frame, STYLES[lesion.label].colour, unit)
-    taken = [frame for _, frame in frames]
-    if findings.optic_disc is not None:
-        taken.append(_rectangle(findings.optic_disc, canvas.size))
-    chips: list[Chip] = []
-    for lesion, frame in frames:
-        chips.append(_placed(pen, lesion, frame, taken, chips, canvas.size, font, unit))
-    for chip in chips:  # leaders first, so that none crosses a label
-        if chip.moved:
-            ends = (*_middle(chip.at), *_middle(chip.frame))
-            pen.line(ends, fill=HALO, width=2 * unit)
-            pen.line(ends, fill=chip.style.colour, width=unit)
-    for chip in chips:
-        pen.rectangle(chip.at, fill=HALO, outline=chip.style.colour, width=max(1, unit // 2))
-        pen.text(chip.origin, chip.text, fill=chip.style.colour, font=font)
-    _legend(canvas, findings, [*taken, *(chip.at for chip in chips)], height, unit)
+    marks = _anatomy(pen, findings, canvas.size, unit)
+    frames = [_grown(_rectangle(lesion.box, canvas.size), 2 * unit) for lesion in findings.lesions]
+    for lesion, frame in zip(findings.lesions, frames, strict=True):
+        pen.rectangle(_grown(frame, unit), outline=HALO, width=3 * unit)
+        pen.rectangle(frame, outline=STYLES[lesion.label].colour, width=unit)
+    labels, unlabelled = _labels(pen, findings, frames, marks, font, unit)
+    _legend(canvas, findings, [*frames, *marks, *labels], unlabelled, unit)
     return canvas
+
+
+def _anatomy(pen: ImageDraw.ImageDraw, findings: ImageFindings, size: tuple[int, int], unit: int) -> list[Rectangle]:
+    """Draws disc and fovea; returns the places no label should cover."""
+    marks: list[Rectangle] = []
+    if findings.optic_disc is not None:
+        disc = _rectangle(findings.optic_disc, size)
+        _ring(pen, disc, unit, dashed=True)
+        marks.append(disc)
+    if findings.fovea is not None:
+        x, y, seen = findings.fovea[0] * size[0], findings.fovea[1] * size[1], findings.fovea_source == "detected"
+        if findings.fovea_uncertainty_dd and findings.optic_disc_diameter_px:
+            # The findings count in pixels of their own image; the picture drawn on may be a reduced copy of it.
+            radius = findings.fovea_uncertainty_dd * findings.optic_disc_diameter_px * size[0] / findings.image.width
+            _ring(pen, (x - radius, y - radius, x + radius, y + radius), unit, dashed=not seen)
+        arm = 7 * unit
+        for colour, width, more in ((HALO, 3 * unit, unit), (ANATOMY, unit, 0)):
+            inner = 0 if seen else 3 * unit - more
+            for dx, dy in ((1, 0), (-1, 0), (0, 1), (0, -1)):
+                ends = (x + dx * inner, y + dy * inner, x + dx * (arm + more), y + dy * (arm + more))
+                pen.line(ends, fill=colour, width=width)
+        marks.append((x - arm, y - arm, x + arm, y + arm))
+    return marks
+
+
+def _labels(
+    pen: ImageDraw.ImageDraw, findings: ImageFindings, frames: list[Rectangle], marks: list[Rectangle], font: Font, unit: int
+) -> tuple[list[Rectangle], int]:
+    """Draws letter and number of each lesion; returns the labels' places and how many had to be left out."""
+    styles = [STYLES[lesion.label] for lesion in findings.lesions]
+    texts = [f"{style.letter}{lesion.number}" for style, lesion in zip(styles, findings.lesions, strict=True)]
+    inks = [pen.textbbox((0, 0), text, font=font) for text in texts]
+    sizes = [(right - left + 4 * unit, bottom - top + 4 * unit) for left, top, right, bottom in inks]
+    size = (pen.im.size[0], pen.im.size[1])
+    places = place_labels(frames, sizes, size, unit, marks)
+    shown = [(place, i) for i, place in enumerate(places) if place is not None]
+    for (at, moved), i in shown:  # leaders first, so that none crosses a label
+        if moved:
+            ends = leader(at, frames[i])
+            pen.line(ends, fill=HALO, width=3 * unit)
+            pen.line(ends, fill=styles[i].colour, width=unit)
+    for (at, _), i in shown:
+        pen.rectangle(at, fill=HALO, outline=styles[i].colour, width=max(1, unit // 2))
+        pen.text((at[0] + 2 * unit - inks[i][0], at[1] + 2 * unit - inks[i][1]), texts[i], fill=styles[i].colour, font=font)
+    return [at for (at, _), _ in shown], len(places) - len(shown)
 
 
 def _rectangle(box: Box, size: tuple[int, int]) -> Rectangle:
@@ -93,108 +118,85 @@ def _grown(frame: Rectangle, by: float) -> Rectangle:
     return frame[0] - by, frame[1] - by, frame[2] + by, frame[3] + by
 
 
-def _outline(pen: ImageDraw.ImageDraw, frame: Rectangle, colour: Colour, unit: int) -> None:
-    pen.rectangle(_grown(frame, unit), outline=HALO, width=3 * unit)
-    pen.rectangle(frame, outline=colour, width=unit)
+def _ring(pen: ImageDraw.ImageDraw, frame: Rectangle, unit: int, dashed: bool) -> None:
+    arcs = [(start, start + 12) for start in range(0, 360, 20)] if dashed else [(0, 360)]
+    for first, last in arcs:
+        pen.arc(_grown(frame, unit), first, last, fill=HALO, width=3 * unit)
+    for first, last in arcs:
+        pen.arc(frame, first, last, fill=ANATOMY, width=unit)
 
 
-def _dashed_ellipse(pen: ImageDraw.ImageDraw, frame: Rectangle, unit: int) -> None:
-    pen.ellipse(_grown(frame, unit), outline=HALO, width=3 * unit)
-    for start in range(0, 360, 20):
-        pen.arc(frame, start, start + 12, fill=ANATOMY, width=unit)
-
-
-def _cross(pen: ImageDraw.ImageDraw, x: float, y: float, arm: float, unit: int) -> None:
-    for colour, width, reach in ((HALO, 3 * unit, arm + unit), (ANATOMY, unit, arm)):
-        pen.line((x - reach, y, x + reach, y), fill=colour, width=width)
-        pen.line((x, y - reach, x, y + reach), fill=colour, width=width)
-
-
-def _placed(
-    pen: ImageDraw.ImageDraw,
-    lesion: Lesion,
-    frame: Rectangle,
-    frames: list[Rectangle],
-    chips: list[Chip],
-    size: tuple[int, int],
-    font: Font,
-    unit: int,
-) -> Chip:
-    """The place for letter and number that covers least of what is drawn, nearest to its box."""
-    style = STYLES[lesion.label]
-    text = f"{style.letter}{lesion.number}"
-    left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
-    width, height = right - left + 4 * unit, bottom - top + 4 * unit
-
-    def cost(place: tuple[float, float, float]) -> float:
-        at = (place[0], place[1], place[0] + width, place[1] + height)
-        outside = at[0] < 0 or at[1] < 0 or at[2] > size[0] or at[3] > size[1]
-        boxes = sum(_shared(at, other) for other in frames if other is not frame)
-        labels = sum(_shared(at, other.at) for other in chips)
-        return (boxes + 4 * labels) / (width * height) + 0.25 * place[2] + (100 if outside else 0)
-
-    x, y, step = min(_places(frame, width, height, unit), key=cost)
-    origin = (x + 2 * unit - left, y + 2 * unit - top)
-    return Chip(style, text, (x, y, x + width, y + height), origin, frame, step > 0)
-
-
-def _middle(frame: Rectangle) -> tuple[float, float]:
-    return (frame[0] + frame[2]) / 2, (frame[1] + frame[3]) / 2
-
-
-def _places(frame: Rectangle, width: float, height: float, unit: int) -> list[tuple[float, float, float]]:
-    """Upper-left corners around a box, each with its distance in label heights (0: touching the box)."""
-    x1, y1, x2, y2 = frame
-    middle_x, middle_y = (x1 + x2 - width) / 2, (y1 + y2 - height) / 2
-    found: list[tuple[float, float, float]] = []
-    for step in (0.0, 1.4, 2.8, 4.5):
-        gap = unit + step * height
-        found += [(x1, y1 - height - gap, step), (x2 - width, y1 - height - gap, step), (x1, y2 + gap, step)]
-        found += [(x2 - width, y2 + gap, step), (x2 + gap, middle_y, step), (x1 - width - gap, middle_y, step)]
-        found += [(middle_x, y1 - height - gap, step), (middle_x, y2 + gap, step)]
-        found += [(x2 + gap, y1 - height - gap, step), (x1 - width - gap, y1 - height - gap, step)]
-        found += [(x2 + gap, y2 + gap, step), (x1 - width - gap, y2 + gap, step)]
-    return found
-
-
-def _shared(a: Rectangle, b: Rectangle) -> float:
-    return max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
-
-
-def _legend(canvas: Image.Image, findings: ImageFindings, taken: list[Rectangle], height: int, unit: int) -> None:
-    """In the corner that covers least, on a dark panel: the letters that occur with their counts, anatomy, and the note if there is one."""
-    counts = Counter(lesion.label for lesion in findings.lesions)
-    lines: list[tuple[Colour, str]] = [
-        (style.colour, f"{style.letter}  {style.name}: {counts[label]}") for label, style in STYLES.items() if counts[label]
-    ]
-    if findings.optic_disc is not None:
-        lines.append((ANATOMY, "- -  optic disc"))
-    if findings.fovea is not None:
-        lines.append((ANATOMY, "+  fovea (estimated)"))
-    if findings.gradability.status != "gradable":
-        lines.append((ANATOMY, findings.gradability.status))
-    if findings.note:
-        lines.append((ANATOMY, findings.note))
-    if not lines:
-        lines.append((ANATOMY, "nothing found"))
+def _legend(canvas: Image.Image, findings: ImageFindings, taken: list[Rectangle], unlabelled: int, unit: int) -> None:
+    """On a dark panel where it covers least: a line a class, or all classes on one line (and less of the rest) where that would cover
+    lesions."""
+    height = max(SMALLEST_LETTER, round(max(canvas.size) / 80))
     font = ImageFont.load_default(height)
     pen = ImageDraw.Draw(canvas, "RGBA")
     margin, spacing = 4 * unit, round(height * 1.35)
-    room = canvas.width - 6 * margin
-    lines = [(colour, _shortened(pen, text, font, room)) for colour, text in lines]
-    width = max(pen.textlength(text, font=font) for _, text in lines) + 2 * margin
-    tall = spacing * len(lines) + margin
-    lower, right = canvas.height - tall - margin, canvas.width - width - margin
-    corners = [(x, y, x + width, y + tall) for x, y in ((margin, lower), (right, lower), (margin, margin), (right, margin))]
-    panel = min(corners, key=lambda corner: sum(_shared(corner, other) for other in taken))
+    counts = Counter(lesion.label for lesion in findings.lesions)
+    seen = [(style, counts[label]) for label, style in STYLES.items() if counts[label]]
+    full: list[list[tuple[Colour, str]]] = [[(style.colour, f"{style.letter}  {style.name}: {count}")] for style, count in seen]
+    short = [[(style.colour, f"{style.letter} {count}  ") for style, count in seen]] if seen else []
+    facts = _facts(findings, unlabelled)
+    marks = ["- -  optic disc"] if findings.optic_disc is not None else []
+    if findings.fovea is not None:
+        marks.append("+  fovea, seen" if findings.fovea_source == "detected" else "+  fovea, estimated")
+    if not seen and not facts and not marks:
+        facts = ["nothing found"]
+    column = max((sum(pen.textlength(text, font=font) for _, text in row) for row in full), default=canvas.width - 6.0 * margin)
+    layouts = []
+    for head, words, room in (
+        (full, [*marks, *facts], max(column, 0.2 * canvas.width)),
+        (short, facts, 0.4 * canvas.width),
+        (short, facts, 0.8 * canvas.width),
+        (short, facts[:1], 0.8 * canvas.width),
+        (short, [], 0.8 * canvas.width),
+    ):
+        rows = head + [[(ANATOMY, line)] for text in words for line in _wrapped(pen, text, font, room)]
+        if rows:
+            wide = max(sum(pen.textlength(text, font=font) for _, text in row) for row in rows)
+            layouts.append((rows, (wide + 2 * margin, spacing * len(rows) + margin)))
+    chosen, panel = free_place([size for _, size in layouts], canvas.size, margin, taken)
     pen.rectangle(panel, fill=(0, 0, 0, 190))
-    for row, (colour, text) in enumerate(lines):
-        pen.text((panel[0] + margin, panel[1] + margin / 2 + row * spacing), text, fill=colour, font=font)
+    for line, row in enumerate(layouts[chosen][0]):
+        x = panel[0] + margin
+        for colour, text in row:
+            pen.text((x, panel[1] + margin / 2 + line * spacing), text, fill=colour, font=font)
+            x += pen.textlength(text, font=font)
+
+
+def _facts(findings: ImageFindings, unlabelled: int) -> list[str]:
+    facts = [f"no room for {unlabelled} labels"] if unlabelled else []
+    if findings.nearest_exudate_dd is not None:
+        spread = findings.nearest_exudate_range_dd
+        between = f" ({spread[0]:.1f} to {spread[1]:.1f})" if spread else ""
+        facts.append(f"nearest exudate {findings.nearest_exudate_dd:.1f} DD from the fovea{between}")
+    if findings.gradability.status != "gradable":
+        facts.append(findings.gradability.status)
+    if findings.note:
+        facts.append(findings.note)
+    return facts
+
+
+def _wrapped(pen: ImageDraw.ImageDraw, text: str, font: Font, room: float) -> list[str]:
+    """Lines no wider than `room` pixels, at most three of them: what does not fit ends in dots."""
+    lines: list[str] = []
+    rest = text.split()
+    while rest and len(lines) < NOTE_LINES:
+        count = 1
+        while count < len(rest) and pen.textlength(" ".join(rest[: count + 1]), font=font) <= room:
+            count += 1
+        lines.append(" ".join(rest[:count]))
+        rest = rest[count:]
+    if rest:
+        lines[-1] += "..."
+    return [_shortened(pen, line, font, room) for line in lines]
 
 
 def _shortened(pen: ImageDraw.ImageDraw, text: str, font: Font, room: float) -> str:
     if pen.textlength(text, font=font) <= room:
         return text
+    text = text.removesuffix("...")
     while len(text) > 1 and pen.textlength(text + "...", font=font) > room:
         text = text[:-1]
     return text.rstrip() + "..."

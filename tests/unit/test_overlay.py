@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from agent.domain import Box, Gradability, ImageFindings, ImageRef, Lesion, LesionLabel
+from tools.labels import place_labels
 from tools.overlay import STYLES, draw
 from tools.renderer import LesionGroup, Scene, render
 
@@ -96,3 +99,93 @@ def test_a_crowded_fundus_is_drawn() -> None:
     lesions = tuple(Lesion(number=i + 1, label=t.label, score=0.5, box=t.box) for i, t in enumerate(truth.lesions))
     assert len(lesions) > 100
     assert changed(truth.image, draw(truth.image, findings(truth.image, lesions))).mean() > 0.02
+
+
+def crowd(count: int, side: float = 0.012) -> tuple[Lesion, ...]:
+    rng = np.random.default_rng(4)
+    places = rng.uniform(0.2, 0.8, (count, 2))
+    return tuple(lesion(i + 1, "haemorrhage" if i % 3 else "hard_exudate", float(x), float(y), side) for i, (x, y) in enumerate(places))
+
+
+def legend(image: Image.Image, found: ImageFindings) -> np.ndarray:  # type: ignore[type-arg]
+    """Where a pale ground was dimmed as the panel dims it (outlines and labels are wholly black or coloured)."""
+    drawn = np.asarray(draw(image, found), int)
+    dimmed = (np.asarray(image, float) * (255 - 190) / 255).round()
+    return np.asarray((np.abs(drawn - dimmed) <= 2).all(axis=2))
+
+
+@pytest.mark.parametrize("size", [(300, 200), (1600, 1067), (200, 300)])
+def test_the_legend_covers_no_lesion_where_it_can_help_it(size: tuple[int, int]) -> None:
+    image = Image.new("RGB", size, (200, 150, 120))
+    spots = [lesion(1, "drusen", 0.02, 0.9), lesion(2, "drusen", 0.9, 0.9), lesion(3, "hard_exudate", 0.02, 0.02), lesion(4, "drusen", 0.9, 0.04)]
+    found = findings(image, tuple(spots), nearest_exudate_dd=1.2, nearest_exudate_range_dd=(0.8, 1.6), fovea=(0.5, 0.5))
+    panel = legend(image, found)
+    assert panel.sum() > 400
+    for one in spots:
+        x1, y1, x2, y2 = (round(v * side) for v, side in zip((one.box.x1, one.box.y1, one.box.x2, one.box.y2), size * 2, strict=True))
+        assert not panel[y1:y2, x1:x2].any()
+
+
+def test_a_hundred_and_fifty_lesions_all_have_their_numbers_and_none_is_covered() -> None:
+    size = (1600.0, 1067.0)
+    frames = [(x.box.x1 * size[0], x.box.y1 * size[1], x.box.x2 * size[0], x.box.y2 * size[1]) for x in crowd(150)]
+    places = place_labels(frames, [(44.0, 20.0)] * 150, size, 2)
+    kept = [place[0] for place in places if place]
+    assert len(kept) == 150
+    for i, a in enumerate(kept):
+        assert min(a[:2]) >= 0
+        assert a[2] <= size[0]
+        assert a[3] <= size[1]
+        shared = [max(0, min(a[2], b[2]) - max(a[0], b[0])) * max(0, min(a[3], b[3]) - max(a[1], b[1])) for b in kept[:i]]
+        assert sum(shared) <= 0.15 * 44 * 20 + 1e-6
+
+
+def test_a_tiny_picture_says_how_many_labels_it_has_no_room_for() -> None:
+    image = Image.new("RGB", (300, 200), (120, 60, 30))
+    frames = [(x.box.x1 * 300, x.box.y1 * 200, x.box.x2 * 300, x.box.y2 * 200) for x in crowd(150)]
+    places = place_labels(frames, [(24.0, 12.0)] * 150, (300, 200), 1)
+    assert 20 < sum(place is not None for place in places) < 150
+    assert places[0] is not None, "the surest lesion keeps its number"
+    out = draw(image, findings(image, crowd(150)))
+    assert changed(image, out).mean() < 0.75, "the picture itself must stay visible"
+
+
+def test_a_seen_fovea_has_a_closed_ring_and_an_estimated_one_a_broken_one() -> None:
+    image = Image.new("RGB", (1000, 667), (120, 60, 30))
+    shares = {}
+    for source in ("detected", "estimated"):
+        found = findings(
+            image, optic_disc=Box(x1=0.7, y1=0.4, x2=0.8, y2=0.55), optic_disc_diameter_px=100.0,
+            fovea=(0.45, 0.5), fovea_source=source, fovea_uncertainty_dd=0.4,
+        )  # fmt: skip
+        marks = changed(image, draw(image, found))
+        angles = np.arange(0, 360, 2) * np.pi / 180
+        on_ring = [marks[round(333.5 + 40 * np.sin(a)) - 1 : round(333.5 + 40 * np.sin(a)) + 2, round(450 + 40 * np.cos(a))].any() for a in angles]
+        shares[source] = float(np.mean(on_ring))
+        assert not marks[355:365, 450].any(), "between cross and ring the retina stays free"
+    assert shares["detected"] == 1
+    assert 0.4 < shares["estimated"] < 0.9
+
+
+def test_the_ring_scales_with_a_reduced_copy() -> None:
+    image = Image.new("RGB", (1000, 667), (120, 60, 30))
+    found = findings(image, optic_disc_diameter_px=200.0, fovea=(0.5, 0.5), fovea_source="detected", fovea_uncertainty_dd=0.5)
+    small = image.resize((500, 333))
+    marks = changed(small, draw(small, found))
+    assert marks[166, 199:203].any()
+    assert not marks[166, 140:190].any()
+
+
+def test_no_metadata_of_the_input_stays_in_the_drawing() -> None:
+    image = Image.new("RGB", (200, 200))
+    image.info["comment"] = b"DOE^JANE"
+    out = draw(image, findings(image))
+    assert out.info == {}
+    assert not out.getexif()
+
+
+def test_six_thousand_pixels_and_a_crowd_take_no_age() -> None:
+    image = Image.new("RGB", (6000, 4000), (120, 60, 30))
+    start = time.perf_counter()
+    draw(image, findings(image, crowd(150)))
+    assert time.perf_counter() - start < 5  # about 0.4 s on a quiet core
