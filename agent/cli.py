@@ -22,6 +22,11 @@ class ReasonerChoice(StrEnum):
     vllm = "vllm"
 
 
+class ImplementationChoice(StrEnum):
+    onnx = "onnx"
+    ultralytics = "ultralytics"
+
+
 @contextmanager
 def told() -> Iterator[None]:
     """One clear line on stderr instead of a traceback, and the exit code of the error."""
@@ -78,6 +83,27 @@ def consult(
             raise InputError("give --text or --text-file, not both")
         narrative = _read(text_file, load_settings().intake.max_narrative_characters) if text_file is not None else text or ""
         run_consultation(narrative, image or [], option or [], reasoner.value, json_output=json_output, trace=trace, overlay=overlay)
+
+
+@app.command()
+def localize(
+    image: Annotated[list[Path], typer.Argument(help="Photographs, or directories to be searched for them.")],
+    json_output: Annotated[bool, typer.Option("--json", help="One JSON object a line, as each image is done.")] = False,
+    min_score: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Show every box from this score on; unset: each class from its own threshold.")
+    ] = None,
+    overlay: Annotated[Path | None, typer.Option(help="Write each measured photograph with its numbered lesions into this directory.")] = None,
+    weights: Annotated[Path | None, typer.Option(help="A detector to use instead of the shipped one.")] = None,
+    implementation: Annotated[
+        ImplementationChoice, typer.Option(help="onnx: ONNX Runtime. ultralytics: the extra 'train'; also reads a .pt of your own.")
+    ] = ImplementationChoice.onnx,
+    workers: Annotated[int | None, typer.Option(min=1, help="Images looked at at once; unset: one per core.")] = None,
+) -> None:
+    """Say where things are on photographs: optic disc, lesions, distances, and whether a photograph can be judged."""
+    from agent.localizing import Options, run_localization
+
+    with told():
+        run_localization(image, Options(min_score, overlay, weights, implementation.value, workers, json_output))
 
 
 def _read(path: Path, characters: int) -> str:

@@ -69,6 +69,17 @@ class Box(Value):
         x1, y1, x2, y2 = (min(999, round(v * 1000)) for v in (self.x1, self.y1, self.x2, self.y2))
         return x1, y1, x2, y2
 
+    @classmethod
+    def from_999(cls, corners: tuple[int, int, int, int]) -> Box:
+        """The box such integers stand for; `to_999` gives them back. Raises ValueError for numbers outside 0 to 999.
+
+        >>> Box.from_999((0, 500, 250, 999)).to_999()
+        (0, 500, 250, 999)
+        """
+        if not all(0 <= value <= 999 for value in corners):
+            raise ValueError(f"box {corners!r} is not in integers 0 to 999")
+        return cls(x1=corners[0] / 1000, y1=corners[1] / 1000, x2=corners[2] / 1000, y2=corners[3] / 1000)
+
 
 class AnswerOption(Value):
     """One option of a multiple-choice question: its letter (upper case) and its text."""
@@ -156,7 +167,8 @@ class ImageFindings(Value):
     optic_disc_diameter_px: float | None = Field(default=None, description="one disc diameter (DD) in pixels of the image")
     fovea: tuple[float, float] | None = Field(default=None, description="centre (x, y), fractions of the image")
     fovea_source: Literal["detected", "estimated"] | None = Field(default=None, description="seen itself, or placed from the disc")
-    fovea_score: Probability | None = Field(default=None, description="the detector's; None when estimated")
+    fovea_box: Box | None = Field(default=None, description="a detected fovea's box, also one that was too doubtful to measure from")
+    fovea_score: Probability | None = Field(default=None, description="that box's score")
     fovea_uncertainty_dd: float | None = Field(default=None, description="radius that holds the fovea in two of three photographs")
     laterality: Laterality = "unknown"
     lesions: tuple[Lesion, ...] = ()

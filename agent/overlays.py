@@ -7,7 +7,7 @@ from typing import IO
 
 from PIL.Image import Image
 
-from agent.domain import CaseReport
+from agent.domain import CaseReport, ImageFindings
 from agent.output import write_whole
 from agent.ports import ImageStore
 
@@ -17,17 +17,22 @@ def write_overlays(directory: Path, report: CaseReport, images: ImageStore) -> t
 
     Raises `InputError` when the directory cannot be written.
     """
-    from tools.overlay import draw
-
     written = []
     for findings in report.images:
         if findings.modality == "cfp":
             path = directory / f"{report.case_id}-image{findings.image.number}.png"
-            drawn = draw(images.pixels(findings.image.sha256), findings)
-
-            def write(file: IO[bytes], drawn: Image = drawn) -> None:
-                drawn.save(file, "PNG")
-
-            write_whole(path, write)
+            write_overlay(path, images.pixels(findings.image.sha256), findings)
             written.append(path)
     return tuple(written)
+
+
+def write_overlay(path: Path, pixels: Image, findings: ImageFindings) -> None:
+    """Writes one numbered overlay as PNG. Raises `InputError` when it cannot be written."""
+    from tools.overlay import draw
+
+    drawn = draw(pixels, findings)
+
+    def write(file: IO[bytes]) -> None:
+        drawn.save(file, "PNG")
+
+    write_whole(path, write)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
-
 from rich.console import Console, Group, RenderableType
 from rich.markup import escape as escape_markup
 from rich.panel import Panel
@@ -11,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agent.domain import CaseReport, Claim, Step
-from agent.wording import percent
+from agent.wording import percent, plain_text
 
 _COLOURS = {"emergency": "bold white on red", "urgent": "bold red", "soon": "yellow", "routine": "green"}
 _MARKS = {"supported": "[green]✓[/]", "misattributed": "[red]≠[/]", "not_found": "[red]✗[/]", "pending": "?"}
@@ -20,7 +18,7 @@ _BAR = 24
 
 def escape(text: str) -> str:
     """Text from narratives, models and documents as harmless text: no markup, no control or direction-changing characters."""
-    return escape_markup("".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cf") and c != "\n" else c for c in text))
+    return escape_markup(plain_text(text, keep="\n"))
 
 
 def render(report: CaseReport, console: Console) -> None:

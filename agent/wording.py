@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
+import unicodedata
+
+
+def plain_text(text: str, keep: str = "") -> str:
+    """Text from outside as harmless text: control and direction-changing characters, but for those in `keep`, are replaced.
+
+    >>> plain_text("a\x1b[31m\u202eb")
+    'a\ufffd[31m\ufffdb'
+    """
+    return "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cf") and c not in keep else c for c in text)
+
 
 def percent(probability: float) -> str:
     """

@@ -1,24 +1,23 @@
-"""The shipped localizer: a small detector run by ONNX Runtime, with its card's thresholds and the anatomy around it."""
+"""The shipped localizer: a small detector run by ONNX Runtime, with its card's thresholds."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import threading
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from agent.domain import Box, ImageFindings, ImageRef
+from agent.domain import Box
 from agent.errors import LocalizerError
-from tools.localizer import anatomy
+from tools.localizer.assembly import Detection, DetectorLocalizer, best_scores
 from tools.localizer.boxes import suppress
 from tools.localizer.card import LESIONS, OPTIC_DISC, Card, load_card
 from tools.localizer.preprocess import Square, square_of
-from tools.quality import judge
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -30,24 +29,15 @@ CANDIDATES = 1000
 """Candidates per class that enter non-maximum suppression, best first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Detection:
-    """One box with its class name and both scores: as the network gave it, and as the card's fit reads it."""
+class OnnxLocalizer(DetectorLocalizer):
+    """The detector behind ONNX Runtime. `weights` None means the shipped ones; a card of the same name with .json lies beside them.
 
-    name: str
-    raw: float
-    score: float
-    box: Box
-
-
-class OnnxLocalizer:
-    """Implements the `Localizer` port. `weights` None means the shipped ones; a card of the same name with .json lies beside them.
-
-    Nothing is read before the first use. `threads` 0 means one per physical core. Raises LocalizerError when weights or card are
-    missing, damaged or do not fit each other.
+    Nothing is read before the first use. `threads` is what one run of the network may use, 0 one per physical core; any number of
+    threads may call at once, sharing one session. Raises LocalizerError when weights or card are missing, damaged or do not fit.
     """
 
-    def __init__(self, weights: Path | None = None, threads: int = 0) -> None:
+    def __init__(self, weights: Path | None = None, threads: int = 0, min_score: float | None = None) -> None:
+        super().__init__(min_score)
         self._weights = weights or SHIPPED
         self._threads = threads
         self._lock = threading.Lock()
@@ -62,44 +52,15 @@ class OnnxLocalizer:
     def card(self) -> Card:
         return self._load()[0]
 
-    def localize(self, image: ImageRef, pixels: Image) -> ImageFindings:
-        """Anatomy and lesions of one photograph; see the port. On an ungradable photograph only the disc is reported."""
-        judgement = judge(pixels)
-        if judgement.modality != "cfp":
-            note = f"{judgement.note}; the localizer reads colour fundus photographs only"
-            return ImageFindings(
-                image=image, modality=judgement.modality, gradability=judgement.gradability, laterality=image.laterality, note=note
-            )
-        square = self.preprocess(pixels, judgement.field_of_view)
-        detections = self.postprocess(self.run(square), square)
-        disc = max((one for one in detections if one.name == OPTIC_DISC), key=lambda one: one.score, default=None)
-        if disc is not None and disc.score < self._threshold(OPTIC_DISC):
-            disc = None
-        retina = anatomy.landmarks(
-            image.width,
-            image.height,
-            judgement.field_of_view,
-            disc.box if disc else None,
-            disc.score if disc else 0.0,
-            image.laterality,
-        )
-        ungradable = judgement.gradability.status == "ungradable"
-        shown = [one for one in detections if one.name in LESIONS and one.score >= self._threshold(one.name) and not ungradable]
-        lesions = anatomy.place([anatomy.Found(LESIONS[one.name], one.score, one.box) for one in shown], retina)
-        return ImageFindings(
-            image=image,
-            modality="cfp",
-            gradability=judgement.gradability,
-            field_of_view=judgement.field_of_view,
-            optic_disc=disc.box if disc else None,
-            optic_disc_score=disc.score if disc else None,
-            fovea=retina.fovea,
-            laterality=retina.laterality,
-            lesions=lesions,
-            counts=anatomy.counts(lesions),
-            image_level={} if ungradable else self._image_level(detections),
-            note=_note(judgement.note, judgement.gradability.reasons, ungradable, disc is not None),
-        )
+    def detect(self, pixels: Image, field: Box | None = None) -> list[Detection]:
+        square = self.preprocess(pixels, field)
+        return self.postprocess(self.run(square), square)
+
+    def threshold(self, name: str) -> float | None:
+        return threshold_of(self.card, name)
+
+    def image_level(self, detections: Sequence[Detection]) -> dict[str, float]:
+        return image_level_of(self.card, detections)
 
     def preprocess(self, pixels: Image, field: Box | None = None) -> Square:
         """The square the network reads; `field` is the field of view, looked for when None."""
@@ -119,7 +80,8 @@ class OnnxLocalizer:
             scores = raw[4 + index]
             candidates = np.flatnonzero(scores > RAW_FLOOR)
             candidates = candidates[np.argsort(-scores[candidates], kind="stable")[:CANDIDATES]]
-            boxes = _to_photograph(raw[:4, candidates], square)
+            centre, half = raw[:2, candidates].T, raw[2:4, candidates].T / 2
+            boxes = to_photograph(np.hstack([centre - half, centre + half]), square)
             limit = 1 if one.name == OPTIC_DISC else card.max_boxes
             for kept in suppress(boxes, scores[candidates], card.overlap, limit):
                 x1, y1, x2, y2 = (round(float(value), 5) for value in boxes[kept])
@@ -128,13 +90,6 @@ class OnnxLocalizer:
                     found.append(Detection(one.name, score, one.probability(score), Box(x1=x1, y1=y1, x2=x2, y2=y2)))
         return found
 
-    def _threshold(self, name: str) -> float:
-        return next(one.threshold for one in self.card.classes if one.name == name)
-
-    def _image_level(self, detections: list[Detection]) -> dict[str, float]:
-        names = [one.name for one in self.card.classes if one.name in LESIONS]
-        return {LESIONS[name]: max((one.score for one in detections if one.name == name), default=0.0) for name in names}
-
     def _load(self) -> tuple[Card, Any]:
         with self._lock:
             if self._loaded is None:
@@ -142,35 +97,24 @@ class OnnxLocalizer:
             return self._loaded
 
 
-def _to_photograph(boxes: npt.NDArray[np.float32], square: Square) -> npt.NDArray[np.float64]:
-    """4 x n centre, width, height in pixels of the square -> n x 4 corners in fractions of the photograph, inside the square's frame."""
-    cx, cy, half_w, half_h = boxes[0], boxes[1], boxes[2] / 2, boxes[3] / 2
-    corners = np.stack([cx - half_w, cy - half_h, cx + half_w, cy + half_h], axis=1).astype(np.float64)
-    corners[:, [0, 2]] = np.clip(square.left + corners[:, [0, 2]] * square.step_x, square.frame[0], square.frame[2])
-    corners[:, [1, 3]] = np.clip(square.top + corners[:, [1, 3]] * square.step_y, square.frame[1], square.frame[3])
-    return corners
+def to_photograph(corners: npt.NDArray[Any], square: Square) -> npt.NDArray[np.float64]:
+    """n x 4 corners in pixels of the square -> in fractions of the photograph, inside the square's frame."""
+    placed = np.asarray(corners, dtype=np.float64) * ((square.step_x, square.step_y) * 2) + (square.left, square.top) * 2
+    return np.clip(placed, square.frame[:2] * 2, square.frame[2:] * 2)
 
 
-def _note(judged: str, reasons: tuple[str, ...], ungradable: bool, disc: bool) -> str:
-    parts = [judged, *(reason for reason in reasons if reason not in judged)]
-    if ungradable:
-        parts.append("lesions are not reported on an ungradable photograph")
-    if not disc:
-        parts.append("no optic disc found, so nothing is measured in disc diameters")
-    return "; ".join(part for part in parts if part)
+def threshold_of(card: Card, name: str) -> float | None:
+    """The score a class of the card is shown from."""
+    return next((one.threshold for one in card.classes if one.name == name), None)
+
+
+def image_level_of(card: Card, detections: Sequence[Detection]) -> dict[str, float]:
+    """The image level as the card fits it."""
+    return best_scores(detections, [LESIONS[one.name] for one in card.classes if one.name in LESIONS])
 
 
 def _load(weights: Path, threads: int) -> tuple[Card, Any]:
-    card = load_card(weights.with_suffix(".json"))
-    try:
-        content = weights.read_bytes()
-    except OSError as error:
-        raise LocalizerError(f"{weights}: the detector's weights cannot be read ({error.strerror})") from error
-    digest = hashlib.sha256(content).hexdigest()
-    if digest != card.sha256:
-        raise LocalizerError(
-            f"{weights}: damaged or replaced: sha256 begins {digest[:12]}, the card beside it says {card.sha256[:12]}"
-        )
+    card, content = checked_weights(weights)
     session = _session(weights, content, threads)
     inputs, outputs = session.get_inputs(), session.get_outputs()
     wanted = [1, 3, card.image_size, card.image_size], 4 + len(card.classes)
@@ -182,12 +126,36 @@ def _load(weights: Path, threads: int) -> tuple[Card, Any]:
     return card, session
 
 
+def checked_weights(weights: Path) -> tuple[Card, bytes]:
+    """The card beside the weights and their content. Raises LocalizerError when either is missing or the two do not belong together."""
+    card = load_card(weights.with_suffix(".json"))
+    try:
+        content = weights.read_bytes()
+    except OSError as error:
+        raise LocalizerError(f"{weights}: the detector's weights cannot be read ({error.strerror})") from error
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != card.sha256:
+        raise LocalizerError(
+            f"{weights}: damaged or replaced: sha256 begins {digest[:12]}, the card beside it says {card.sha256[:12]}"
+        )
+    return card, content
+
+
+def onnx_errors() -> tuple[type[Exception], ...]:
+    """What ONNX Runtime raises on a file it cannot use."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as ort
+
+    return (
+        ort.InvalidProtobuf, ort.InvalidGraph, ort.InvalidArgument, ort.Fail, ort.NoModel, ort.NoSuchFile, ort.NotImplemented,
+        ort.RuntimeException,
+    )  # fmt: skip
+
+
 def _session(weights: Path, content: bytes, threads: int) -> Any:
     # It would write a device identifier into the user's home when it is imported, before telemetry can be switched off by call.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     # imported here: `fovea --help` must not pay for it
     import onnxruntime
-    from onnxruntime.capi import onnxruntime_pybind11_state as ort
 
     onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()
@@ -197,5 +165,5 @@ def _session(weights: Path, content: bytes, threads: int) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads leave the cores to torch and Chroma
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except (ort.InvalidProtobuf, ort.InvalidGraph, ort.InvalidArgument, ort.Fail, ort.NotImplemented, ort.RuntimeException) as error:
+    except onnx_errors() as error:
         raise LocalizerError(f"{weights}: ONNX Runtime cannot use it: {str(error).splitlines()[0]}") from error

@@ -14,7 +14,7 @@ from PIL import Image
 from tools.localizer.boxes import overlaps
 from tools.localizer.card import LESIONS
 from tools.localizer.dataset import CLASSES, Bounds, Fold, Photograph, read
-from tools.localizer.detector import Detection, OnnxLocalizer
+from tools.localizer.detector import OnnxLocalizer
 
 MATCH = 0.5
 """The IoU from which a box counts as found."""
@@ -94,17 +94,11 @@ def score_all(localizer: OnnxLocalizer, photographs: Sequence[Photograph]) -> di
     table: dict[str, list[Scored]] = {name: [] for name in CLASSES}
     for photograph in photographs:
         with Image.open(photograph.path) as file:
-            detections = detect(localizer, file.convert("RGB"))
+            detections = localizer.detect(file.convert("RGB"))
         for index, name in enumerate(CLASSES):
             found = tuple((one.raw, (one.box.x1, one.box.y1, one.box.x2, one.box.y2)) for one in detections if one.name == name)
             table[name].append(Scored(found, tuple(box for label, box in photograph.boxes if label == index)))
     return table
-
-
-def detect(localizer: OnnxLocalizer, pixels: Image.Image) -> list[Detection]:
-    """All detections above the noise floor on one photograph."""
-    square = localizer.preprocess(pixels)
-    return localizer.postprocess(localizer.run(square), square)
 
 
 def summary(table: dict[str, list[Scored]], thresholds: dict[str, float]) -> dict[str, dict[str, float]]:
