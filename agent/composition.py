@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import get_args
 
-from agent.domain import Citation, Claim, Differential, Evidence, Finding, ImageFindings, Lesion, TriageDecision, strictest
+from agent.domain import (
+    Citation,
+    Claim,
+    Differential,
+    Evidence,
+    Finding,
+    ImageFindings,
+    Lesion,
+    LesionLabel,
+    TriageDecision,
+    strictest,
+)
 from agent.wording import percent
 from knowledge.library import Library
+from tools.grounding import NAMES, largest, marked
 
 MAX_CITED_CLAIMS = 6
-MAX_BOXES_PER_LABEL = 10
 CANDIDATE_PROBABILITY = 0.2
 """An alternative at least this probable lends the case its urgency: what cannot be missed counts before it is proven (ours)."""
+_LESIONS = get_args(LesionLabel)
 _LEADS = {
     "time_frame": "Time frame for {name}",
     "diagnosis": "Diagnosing {name}",
@@ -19,14 +32,6 @@ _LEADS = {
     "monitoring": "Monitoring {name}",
     "screening": "Screening and {name}",
     "risk": "Risk in {name}",
-}
-_LABELS = {
-    "hard_exudate": "Hard exudate",
-    "haemorrhage": "Haemorrhage",
-    "microaneurysm": "Microaneurysm",
-    "soft_exudate": "Soft exudate",
-    "drusen": "Drusen",
-    "neovascularisation": "Neovascularisation",
 }
 
 
@@ -101,26 +106,24 @@ def _image_line(image: ImageFindings) -> str:
     reasons = f" ({', '.join(image.gradability.reasons)})" if image.gradability.reasons else ""
     parts = [f"{head}: colour fundus photograph{side}, {image.gradability.status}{reasons}."]
     if image.optic_disc is not None:
-        parts.append(f"<ref>Optic disc</ref>{_boxes([image.optic_disc.to_999()])}.")
-    for label, name in _LABELS.items():
+        parts.append(f"{marked(NAMES['optic_disc'], [image.optic_disc])}.")
+    for label in _LESIONS:
         lesions = [lesion for lesion in image.lesions if lesion.label == label]
         if lesions:
-            shown = sorted(lesions, key=_area, reverse=True)[:MAX_BOXES_PER_LABEL]
+            shown = largest(lesion.box for lesion in lesions)
             more = f", {len(lesions)} in all" if len(lesions) > len(shown) else ""
-            parts.append(f"<ref>{name}</ref>{_boxes([lesion.box.to_999() for lesion in shown])}{more}{_nearest(lesions)}.")
+            parts.append(f"{marked(NAMES[label], shown)}{more}{_nearest(image, lesions)}.")
     if not image.lesions:
-        parts.append("No hard exudate and no haemorrhage was detected; other lesions are not looked for.")
+        looked = [label for label in _LESIONS if label in image.image_level] or ["hard_exudate", "haemorrhage"]
+        parts.append(f"No {' and no '.join(NAMES[label].lower() for label in looked)} was detected; other lesions are not looked for.")
     return " ".join(parts)
 
 
-def _boxes(boxes: Sequence[tuple[int, int, int, int]]) -> str:
-    return f"<box>{[list(box) for box in boxes]}</box>"
-
-
-def _area(lesion: Lesion) -> float:
-    return (lesion.box.x2 - lesion.box.x1) * (lesion.box.y2 - lesion.box.y1)
-
-
-def _nearest(lesions: Sequence[Lesion]) -> str:
-    distances = [lesion.fovea_distance_dd for lesion in lesions if lesion.fovea_distance_dd is not None]
-    return f" (nearest {min(distances):.1f} disc diameters from the estimated fovea)" if distances else ""
+def _nearest(image: ImageFindings, lesions: Sequence[Lesion]) -> str:
+    """How near the fovea the nearest of them comes; for hard exudates, which referral hangs on, with the fovea's uncertainty."""
+    edges = [lesion.fovea_edge_dd for lesion in lesions if lesion.fovea_edge_dd is not None]
+    if not edges:
+        return ""
+    spread = image.nearest_exudate_range_dd if lesions[0].label == "hard_exudate" else None
+    between = f", {spread[0]:.1f} to {spread[1]:.1f} by its uncertainty" if spread else ""
+    return f" (nearest edge {min(edges):.1f} disc diameters from the {image.fovea_source or 'estimated'} fovea{between})"

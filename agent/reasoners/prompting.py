@@ -103,6 +103,9 @@ def _image_line(found: ImageFindings) -> str:
     distances = [lesion.fovea_distance_dd for lesion in found.lesions if lesion.fovea_distance_dd is not None]
     if distances:
         facts.append(f"nearest lesion {min(distances):.1f} disc diameters from the fovea")
+    if found.nearest_exudate_dd is not None and found.nearest_exudate_range_dd is not None:
+        low, high = found.nearest_exudate_range_dd
+        facts.append(f"nearest edge of a hard exudate {found.nearest_exudate_dd:.1f} ({low:.1f} to {high:.1f}) disc diameters from the fovea")
     if not found.lesions and found.modality == "cfp":
         facts.append("no lesion found")
     if found.note:
