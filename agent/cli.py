@@ -156,18 +156,20 @@ def knowledge_check() -> None:
 
 @localizer_app.command("evaluate")
 def localizer_evaluate(
-    data: Annotated[Path, typer.Argument(help="The photographs with YOLO labels, as for training.")],
-    weights: Annotated[Path | None, typer.Option(help="An ONNX detector with its card; the shipped one when unset.")] = None,
+    images: Annotated[Path, typer.Option(help="A directory of photographs.")],
+    labels: Annotated[Path, typer.Option(help="Their boxes: YOLO label files (class, centre x, centre y, width, height in fractions).")],
+    names: Annotated[
+        Path | None, typer.Option(help="A file with the class names, one a line; unset: optic_disc, hard_exudates, haemorrhage.")
+    ] = None,
+    weights: Annotated[Path | None, typer.Option(help="A detector to use instead of the shipped one.")] = None,
+    implementation: Annotated[ImplementationChoice, typer.Option(help="What runs the detector.")] = ImplementationChoice.onnx,
+    json_output: Annotated[bool, typer.Option("--json", help="One JSON object on standard output and nothing else.")] = False,
 ) -> None:
-    """Measure the detector on the validation fold, through the run time that ships."""
+    """Measure the detector on labelled photographs: mAP50, FROC, whole photographs (AUROC, calibration), the disc."""
+    from agent.evaluating import run_evaluation
+
     with told():
-        import json
-
-        from tools.localizer.evaluate import evaluate
-
-        measured = evaluate(data, weights)
-        with standard_output():
-            typer.echo(json.dumps(measured, indent=2))
+        run_evaluation(images, labels, names, weights, implementation.value, json_output=json_output)
 
 
 @localizer_app.command("train")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -42,7 +41,7 @@ def run_localization(places: Sequence[Path], options: Options) -> None:
     Raises `ImageError` (after all others were done) when one of those was named itself rather than found in a directory, and
     `LocalizerError` (before anything is printed) when the detector cannot be used.
     """
-    from tools.localizer.batch import cores, localize_files
+    from tools.localizer.batch import cores, files_of, localize_files
     from tools.localizer.opening import open_localizer
 
     settings = load_settings()
@@ -66,26 +65,6 @@ def run_localization(places: Sequence[Path], options: Options) -> None:
             show(result, overlays, json_output=options.json_output, alone=len(paths) == 1)
             advance()
     _tell(unread, {str(place) for place in places})
-
-
-def files_of(place: str) -> Iterator[str]:
-    """`place` itself, or when it is a directory the files below it, sorted by name, hidden ones and links to directories left out.
-
-    The paths begin with `place` as it was given.
-    """
-    if not os.path.isdir(place):
-        yield place
-        return
-    try:
-        names = sorted(name for name in os.listdir(place) if not name.startswith("."))
-    except OSError as error:
-        raise InputError(f"cannot list {place}: {error.strerror or error}") from error
-    for name in names:
-        path = os.path.join(place, name)
-        if not os.path.isdir(path):
-            yield path
-        elif not os.path.islink(path):  # a link may lead back up
-            yield from files_of(path)
 
 
 class Overlays:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from PIL.Image import Image
 
 from agent.domain import ImageFindings, ImageRef
-from agent.errors import ImageError
+from agent.errors import ImageError, InputError
 from agent.ports import Localizer
 from agent.settings import Intake
 from tools.decoding import decode
@@ -39,6 +39,26 @@ class Result:
 def cores() -> int:
     """Processors this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def files_of(place: str) -> Iterator[str]:
+    """`place` itself, or when it is a directory the files below it, sorted by name, hidden ones and links to directories left out.
+
+    The paths begin with `place` as it was given.
+    """
+    if not os.path.isdir(place):
+        yield place
+        return
+    try:
+        names = sorted(name for name in os.listdir(place) if not name.startswith("."))
+    except OSError as error:
+        raise InputError(f"cannot list {place}: {error.strerror or error}") from error
+    for name in names:
+        path = os.path.join(place, name)
+        if not os.path.isdir(path):
+            yield path
+        elif not os.path.islink(path):  # a link may lead back up
+            yield from files_of(path)
 
 
 def localize_files(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +12,7 @@ from PIL import Image
 
 from tools.localizer.boxes import overlaps
 from tools.localizer.card import LESIONS
-from tools.localizer.dataset import CLASSES, Bounds, Fold, Photograph, read
+from tools.localizer.dataset import CLASSES, Bounds, Photograph
 from tools.localizer.detector import OnnxLocalizer
 
 MATCH = 0.5
@@ -123,12 +122,3 @@ def summary(table: dict[str, list[Scored]], thresholds: dict[str, float]) -> dic
             }
         report[name] = {key: round(value, 4) for key, value in row.items()}
     return report
-
-
-def evaluate(data: Path, weights: Path | None = None, threads: int = 0, fold: Fold = "val") -> dict[str, Any]:
-    """The figures of `summary` for a fold of the photographs in `data` (see `dataset.read`), at the card's thresholds."""
-    localizer = OnnxLocalizer(weights, threads)
-    photographs = [one for one in read(data) if one.fold == fold]
-    table = score_all(localizer, photographs)
-    thresholds = {one.name: one.raw_threshold for one in localizer.card.classes}
-    return {"weights": localizer.identity, "fold": fold, "photographs": len(photographs), "classes": summary(table, thresholds)}
