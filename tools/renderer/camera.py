@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from tools.renderer.fundus import Picture
-from tools.renderer.geometry import Layout, Plane, blurred, smooth_noise, step
+from tools.renderer.geometry import Layout, Plane, blurred, mix, shine, smooth_noise, step
 from tools.renderer.lookalikes import in_camera
 from tools.renderer.scene import Camera, Scene
 
@@ -18,7 +18,7 @@ def photograph(
     camera = scene.camera
     size, scale = (where.width, where.height), where.width / 1600
     x, y = where.grid()
-    across = np.hypot(x - where.cx, y - where.cy) / where.radius
+    across = np.sqrt((x - where.cx) ** 2 + (y - where.cy) ** 2) * np.float32(1 / where.radius)
     direction = float(rng.uniform(0, 2 * np.pi))
     slope = ((x - where.cx) * float(np.cos(direction)) + (y - where.cy) * float(np.sin(direction))) / where.radius
     light = 1.16 - camera.falloff * across**2.2 - camera.shade * (0.5 + 0.5 * slope) * across
@@ -26,7 +26,7 @@ def photograph(
     picture *= light[..., None]
     # A little stray light from the cornea towards the rim, as every camera has.
     rim = np.exp(-(((across - 1.0) / 0.07) ** 2)) * np.float32(rng.uniform(0.02, 0.07))
-    picture += rim[..., None] * np.array([0.9, 0.75, 0.6], np.float32)
+    shine(picture, rim, np.array([0.9, 0.75, 0.6], np.float32))
     if camera.casts:
         _casts(picture, camera.casts, where, other)
     blur = camera.blur * scale
@@ -38,19 +38,24 @@ def photograph(
         picture[..., channel] = blurred(picture[..., channel], blur * (1.25 if channel == 0 else 1.0))
     in_camera(picture, scene.look_alikes, where, other)
     picture *= np.array(camera.tint, np.float32) * np.float32(camera.exposure)
+    if any(camera.veil):
+        picture += np.array(camera.veil, np.float32) * np.float32(camera.exposure)
     _shoulder(picture)
     aperture = step(_rim(across, camera, where, other), 1 + 1.6 / where.radius, 1 - 2.4 / where.radius)
     if camera.cut < 1:
         aperture = aperture * step(np.abs(y - where.cy) - where.radius * camera.cut, 1.5, -1.5)
     picture *= aperture[..., None]
-    picture += (1 - aperture)[..., None] * np.array([0.012, 0.009, 0.009], np.float32)
+    shine(picture, 1 - aperture, np.array([0.012, 0.009, 0.009], np.float32))
     if camera.noise:
         coarse = smooth_noise(rng, size, 2.2 * max(scale, 0.5))
         strength = np.float32(camera.noise) * (0.25 + 0.75 * aperture)
         for channel, weight in enumerate((0.7, 0.8, 1.2)):
             fine = rng.standard_normal(across.shape, dtype=np.float32)
             picture[..., channel] += strength * np.float32(weight) * (0.55 * fine + 0.45 * coarse)
-    image = Image.fromarray((np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8))
+    np.clip(picture, 0, 1, out=picture)
+    picture *= np.float32(255)
+    picture += np.float32(0.5)
+    image = Image.fromarray(np.ascontiguousarray(picture.astype(np.uint8)))
     if camera.sharpen:
         image = image.filter(ImageFilter.UnsharpMask(radius=2.2 * scale, percent=round(100 * camera.sharpen), threshold=0))
     return image
@@ -78,21 +83,25 @@ def _casts(picture: Picture, strength: float, where: Layout, rng: np.random.Gene
     size = (where.width, where.height)
     lighter, hue = smooth_noise(rng, size, where.radius * 0.9), smooth_noise(rng, size, where.radius * 1.2)
     lean = np.array([0.06, -0.08, -0.12], np.float32) * np.float32(rng.choice([-1, 1]))
-    picture *= np.clip(1 + np.float32(strength) * (0.16 * lighter[..., None] + hue[..., None] * lean), 0.3, 2)
+    for channel in range(3):
+        picture[..., channel] *= np.clip(1 + np.float32(strength) * (np.float32(0.16) * lighter + hue * lean[channel]), 0.3, 2)
 
 
 def _shoulder(picture: Picture) -> None:
     """Rolls bright values off towards 1 instead of clipping them, as film curves do."""
     knee = np.float32(0.78)
-    over = picture > knee
     room = 1 - knee
-    picture[over] = knee + room * (1 - np.exp(-(picture[over] - knee) / room))
+    for channel in range(3):
+        plane = picture[..., channel]
+        over = plane > knee
+        if over.any():
+            plane[over] = knee + room * (1 - np.exp((knee - plane[over]) / room))
 
 
 def _haze(picture: Picture, haze: float, where: Layout, rng: np.random.Generator) -> None:
     """Cloudy media: contrast goes, a milky veil comes, uneven as cataracts are."""
     uneven = np.clip(1 + 0.22 * smooth_noise(rng, (where.width, where.height), where.radius * 0.8), 0.4, 1.5)
-    veil = np.clip(haze * uneven, 0, 0.97)[..., None]
+    veil = np.clip(haze * uneven, 0, 0.97).astype(np.float32)
     mean = picture[::8, ::8].mean(axis=(0, 1))
     milk = 0.55 * mean + 0.45 * np.array([0.74, 0.62, 0.44], np.float32)
-    picture += veil * (milk - picture)
+    mix(picture, veil, milk)

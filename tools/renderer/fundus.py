@@ -6,15 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tools.renderer import vessels as tree
-from tools.renderer.geometry import Layout, Plane, blurred, fractal, smooth_noise, step
+from tools.renderer.geometry import Layout, Plane, absorb, blurred, dim, fractal, mix, shine, smooth_noise, step, window
 from tools.renderer.scene import Scene
 
 Picture = NDArray[np.float32]
 BLOND = np.array([0.86, 0.47, 0.22], np.float32)
 DARK = np.array([0.60, 0.28, 0.10], np.float32)
+CHOROID = np.array([-0.14, -0.20, -0.22], np.float32)
 # How strongly each channel is absorbed: haemoglobin stops green and blue, lets red pass.
 VEIN = np.array([0.36, 0.86, 0.68], np.float32)
 ARTERY = np.array([0.13, 0.68, 0.58], np.float32)
+REFLEX = np.array([1.0, 0.62, 0.38], np.float32)
 
 
 def background(scene: Scene, where: Layout, rng: np.random.Generator) -> Picture:
@@ -27,11 +29,18 @@ def background(scene: Scene, where: Layout, rng: np.random.Generator) -> Picture
     # Choroidal vessels: the bright ridges where two noises cross zero.
     warp = fractal(rng, size, where.dd * 0.55, 2)
     ridges = np.exp(-((smooth_noise(rng, size, where.dd * 0.30) + 0.5 * warp) ** 2) * 5)
+    if scene.tessellation > 0.45:
+        # Strong tessellation is a net, not loops: a second, finer layer joins the first.
+        finer = np.exp(-((smooth_noise(rng, size, where.dd * 0.20) + 0.4 * mottle) ** 2) * 4)
+        ridges = np.maximum(ridges, finer * np.float32(min(1.0, (scene.tessellation - 0.45) * 4)))
     light = 1 + 0.050 * cloud + 0.020 * mottle + 0.012 * grain
-    picture: Picture = light[..., None] * base
+    # Stored plane by plane, seen as height x width x 3: numpy works through whole planes several times faster.
+    picture: Picture = np.moveaxis(np.empty((3, where.height, where.width), np.float32), 0, -1)
+    for channel in range(3):
+        np.multiply(light, base[channel], out=picture[..., channel])
     periphery = step(where.distance(where.fovea), 0.8, 3.0)
     choroid = scene.tessellation * periphery * (ridges - 0.45)
-    picture *= 1 + choroid[..., None] * np.array([0.14, 0.20, 0.22], np.float32)
+    dim(picture, choroid, CHOROID)
     _macula(picture, where, rng)
     _nerve_fibres(picture, where, rng)
     return picture
@@ -39,27 +48,35 @@ def background(scene: Scene, where: Layout, rng: np.random.Generator) -> Picture
 
 def _macula(picture: Picture, where: Layout, rng: np.random.Generator) -> None:
     distance = where.distance(where.fovea) * (1 + 0.06 * smooth_noise(rng, (where.width, where.height), where.dd))
-    wide, core = np.exp(-((distance / 1.15) ** 2)), np.exp(-((distance / 0.30) ** 2))
-    pigment = 0.20 * wide + 0.30 * core
-    picture *= 1 - pigment[..., None] * np.array([0.55, 1.0, 1.05], np.float32)
-    glint = np.exp(-((distance / 0.035) ** 2)) * 0.10
-    picture += glint[..., None] * np.array([1.0, 0.85, 0.6], np.float32)
+    wide, core = np.exp(-((distance / np.float32(1.15)) ** 2)), np.exp(-((distance / np.float32(0.30)) ** 2))
+    pigment: Plane = (0.20 * wide + 0.30 * core).astype(np.float32)
+    dim(picture, pigment, np.array([0.55, 1.0, 1.05], np.float32))
+    patch = window(where.fovea, 0.2 * where.dd, where)
+    if patch is not None:
+        rows, columns = patch[:2]
+        glint = np.exp(-((distance[rows, columns] / np.float32(0.035)) ** 2)) * np.float32(0.10)
+        shine(picture[rows, columns], glint, np.array([1.0, 0.85, 0.6], np.float32))
 
 
 def _nerve_fibres(picture: Picture, where: Layout, rng: np.random.Generator) -> None:
     """Faint arcuate striae, brightest above and below the disc."""
     t, v, curve = fibre_course(where)
-    away = np.hypot(t, v)
+    away = np.sqrt(t * t + v * v)
     streak = rays(rng, (curve + 8) / 16 + 0.002 * smooth_noise(rng, (where.width, where.height), where.dd * 0.3), 420)
-    strength = 0.014 * np.exp(-((away - 1.0) ** 2) / 1.1) * (0.3 + np.abs(np.sin(np.arctan2(v, t))))
-    picture *= (1 + strength * streak + 0.7 * strength)[..., None]
+    # |v| / away is the sine of the direction from the disc
+    strength = np.float32(0.014) * np.exp(-((away - 1.0) ** 2) / np.float32(1.1)) * (0.3 + np.abs(v) / (away + np.float32(1e-6)))
+    picture *= (1 + strength * streak + np.float32(0.7) * strength)[..., None]
 
 
 def fibre_course(where: Layout) -> tuple[Plane, Plane, Plane]:
     """Distance temporal of and above the disc in DD (a row and a column), and a plane that is constant along a nerve fibre."""
     x, y = where.grid()
     t, v = where.nasal * (where.disc[0] - x) / where.dd, (where.disc[1] - y) / where.dd
-    curve: Plane = np.where(t > 0.1, v / np.sqrt(np.maximum(t, 0.1)), 3 + np.arctan2(v, t - 0.1)).astype(np.float32)
+    curve: Plane = v / np.sqrt(np.maximum(t, np.float32(0.1)))
+    nasal = np.flatnonzero(t[0] <= 0.1)
+    if nasal.size:
+        columns = slice(int(nasal[0]), int(nasal[-1]) + 1)  # one run: t is monotonic along a row
+        curve[:, columns] = 3 + np.arctan2(v, t[:, columns] - np.float32(0.1))
     return t, v, curve
 
 
@@ -128,10 +145,10 @@ def _atrophy(picture: Picture, width: float, size: float, t: Plane, v: Plane, an
     away = np.hypot(t, v)
     grow = np.float32(rng.uniform(0.05, 0.18))
     zone = step(away - ragged - grow, 0.05, -0.05) * np.float32(rng.uniform(0, 0.25))
-    picture *= 1 - zone[..., None] * np.array([0.8, 0.9, 0.9], np.float32)
-    pale = step(away - ragged, 0.03, -0.03) * np.float32(rng.uniform(0.35, 0.8))
+    dim(picture, zone, np.array([0.8, 0.9, 0.9], np.float32))
+    pale = step(away - ragged, 0.05, -0.07) * np.float32(rng.uniform(0.35, 0.8))
     mottled = pale * np.clip(1 + 0.15 * smooth_noise(rng, (picture.shape[1], picture.shape[0]), max(2.0, picture.shape[1] * 0.03)), 0, 1.2)
-    picture += mottled[..., None] * (np.array([0.95, 0.70, 0.45], np.float32) - picture)
+    mix(picture, mottled, np.array([0.95, 0.70, 0.45], np.float32))
 
 
 def add_vessels(picture: Picture, grown: list[tree.Vessel], scene: Scene, where: Layout) -> None:
@@ -141,8 +158,8 @@ def add_vessels(picture: Picture, grown: list[tree.Vessel], scene: Scene, where:
         # Swollen fibres bury the vessels at the margin of the disc, here and there.
         r = where.distance(where.disc) * 2
         hidden = 1 - 0.62 * scene.disc.swelling * np.exp(-(((r - 1.15) / 0.38) ** 2))
-    for kind, absorbs, shine in (("vein", VEIN, 0.05), ("artery", ARTERY, 0.13)):
+    for kind, absorbs, gleam in (("vein", VEIN, 0.05), ("artery", ARTERY, 0.13)):
         blood, reflex = tree.draw(grown, where, "vein" if kind == "vein" else "artery")
         shadow = 0.22 * blurred(blood, 0.02 * where.dd)
-        picture *= np.exp(-((blood + shadow) * (hidden * np.float32(scene.vessel_contrast)))[..., None] * absorbs)
-        picture += (reflex * hidden * shine)[..., None] * np.array([1.0, 0.62, 0.38], np.float32)
+        absorb(picture, (blood + shadow) * (hidden * np.float32(scene.vessel_contrast)), absorbs)
+        shine(picture, reflex * (hidden * np.float32(gleam)), REFLEX)

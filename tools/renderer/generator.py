@@ -18,12 +18,12 @@ BASE = np.array([0.70, 0.36, 0.15])
 """Mean colour of the drawn retina before the camera's tint."""
 # Mean red, green, blue of the retina as cameras store it, and how often each kind of camera is met.
 LOOKS: tuple[tuple[float, tuple[int, int, int]], ...] = (
-    (0.22, (176, 88, 18)),  # orange, hardly any blue
+    (0.24, (176, 88, 18)),  # orange, hardly any blue
     (0.12, (200, 84, 12)),  # deep orange
     (0.14, (182, 104, 84)),  # pinkish
     (0.14, (160, 80, 45)),  # reddish brown
     (0.10, (104, 46, 22)),  # dark brown
-    (0.08, (150, 104, 40)),  # greenish yellow
+    (0.06, (150, 104, 40)),  # greenish yellow
     (0.08, (205, 150, 112)),  # washed out
     (0.07, (150, 96, 88)),  # greyish pink
     (0.05, (214, 120, 60)),  # bright
@@ -72,9 +72,12 @@ def _pick(rng: np.random.Generator, weights: dict[Name, float]) -> Name:
 
 def _camera(rng: np.random.Generator) -> tuple[Camera, float]:
     look = np.array(LOOKS[int(rng.choice(len(LOOKS), p=[weight for weight, _ in LOOKS]))][1]) / 255
-    colour = look * rng.lognormal(0, [0.06, 0.10, 0.22])
+    colour = look * rng.lognormal(0, [0.06, 0.08, 0.22])
     colour[2] = min(colour[2], 0.95 * colour[1])  # no camera makes a retina bluer than green
     tint = colour / BASE
+    # Much blue is stray light rather than a gain: it lifts the retina, yet leaves an exudate yellow.
+    gain = np.minimum(tint, [9.0, 9.0, float(rng.uniform(1.1, 2.0))])
+    veil = (tint - gain) * BASE
     # frame of the picture, field against its height, flattening of the circle
     frame = _pick(rng, {"cut": 0.40, "whole": 0.27, "flat": 0.18, "square": 0.15})
     aspect, aperture, cut = 1.5, 1.0, 1.0
@@ -88,7 +91,8 @@ def _camera(rng: np.random.Generator) -> tuple[Camera, float]:
         aspect, aperture = 1.0, float(rng.uniform(1.2, 1.55))
     soft, dull = rng.random(), rng.random()
     camera = Camera(
-        tint=(float(tint[0]), float(tint[1]), float(tint[2])),
+        tint=(float(gain[0]), float(gain[1]), float(gain[2])),
+        veil=(float(veil[0]), float(veil[1]), float(veil[2])),
         exposure=float(np.clip(rng.lognormal(0, 0.14), 0.55, 1.5)),
         blur=float(rng.uniform(0.4, 2.2) if soft < 0.8 else rng.uniform(2.2, 6.0)),
         noise=float(np.clip(rng.lognormal(-4.6, 0.55), 0.002, 0.04)),
@@ -157,7 +161,7 @@ def _lesions(rng: np.random.Generator) -> tuple[LesionGroup, ...]:
         kinds = _some(rng, {"flame_haemorrhage": 1.5, "blot_haemorrhage": 1.2, "soft_exudate": 0.7, "dot_haemorrhage": 0.5})
     else:
         kinds = _some(rng, dict.fromkeys(MANY, 1.0))
-    contrast = float(np.clip(rng.normal(0.85, 0.2), 0.35, 1.3))
+    contrast = float(np.clip(rng.normal(0.9, 0.2), 0.4, 1.3))
     plenty = float(rng.lognormal(0, 0.7))
     groups: list[LesionGroup] = []
     for kind in kinds:

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from tools.renderer.fundus import Picture, fibre_course, rays
-from tools.renderer.geometry import Layout, Plane, blob, blurred, smooth_noise, step, window
+from tools.renderer.geometry import Layout, Plane, blob, blurred, mix, shine, smooth_noise, step, window
 from tools.renderer.scene import LookAlike
 from tools.renderer.vessels import Vessel, flow
 
@@ -45,7 +45,7 @@ def _fibre_sheen(picture: Picture, look: LookAlike, where: Layout, rng: np.rando
     height, spread = rng.uniform(0.7, 1.3), rng.uniform(0.3, 0.6)
     band = np.exp(-(((np.abs(curve) - np.float32(height)) / np.float32(spread)) ** 2)) * step(np.hypot(t, v), 0.35, 0.8) * step(t, 4.2, 1.5)
     glow = np.float32(0.20 * look.strength) * band * patchy * np.clip(0.65 + 0.45 * streak, 0, 2)
-    picture += np.minimum(glow, 0.35)[..., None] * SILK
+    shine(picture, np.minimum(glow, np.float32(0.35)), SILK)
 
 
 def _foveal_ring(picture: Picture, look: LookAlike, where: Layout, rng: np.random.Generator) -> None:
@@ -110,7 +110,7 @@ def _myelinated(picture: Picture, look: LookAlike, where: Layout, rng: np.random
     near_course = np.exp(-(((curve - np.float32(heading)) / np.float32(spread)) ** 2))
     mask = np.clip(near_course * step(away - far, 0.25, -0.35) * step(away, 0.42, 0.55) * (0.9 + 0.25 * streak), 0, 1)
     mask *= np.float32(0.35 + 0.6 * look.strength)
-    picture += mask[..., None] * (np.array([0.98, 0.90, 0.72], np.float32) - picture)
+    mix(picture, mask, np.array([0.98, 0.90, 0.72], np.float32))
 
 
 def _laser_scars(picture: Picture, look: LookAlike, where: Layout, rng: np.random.Generator) -> None:
@@ -157,7 +157,7 @@ def _crescent_glare(picture: Picture, look: LookAlike, where: Layout, rng: np.ra
     edge = np.hypot(x - np.float32(x0), y - np.float32(y0)) / np.float32(where.radius) - np.float32(1 + off)
     glow = np.exp(np.minimum(edge, 0) / np.float32(rng.uniform(0.03, 0.22))).astype(np.float32)
     tint = np.array(((1.0, 0.8, 0.55), (0.75, 0.8, 0.9), (0.95, 0.9, 0.7), (0.8, 0.95, 0.45))[int(rng.integers(4))], np.float32)
-    picture += glow[..., None] * (tint * np.float32(0.12 + 0.75 * look.strength))
+    shine(picture, glow, tint * np.float32(0.12 + 0.75 * look.strength))
 
 
 def _lens_spots(picture: Picture, look: LookAlike, where: Layout, rng: np.random.Generator) -> None:

@@ -27,7 +27,7 @@ DIAMETER: dict[Kind, tuple[float, float]] = {
     "blot_haemorrhage": (0.10, 0.42),
     "flame_haemorrhage": (0.16, 0.60),
     "preretinal_haemorrhage": (0.5, 1.5),
-    "microaneurysm": (0.022, 0.060),
+    "microaneurysm": (0.028, 0.075),
     "soft_exudate": (0.14, 0.45),
     "drusen": (0.022, 0.12),
     "neovascularisation": (0.25, 1.1),
@@ -76,7 +76,9 @@ def _haemorrhage(
             dx, dy = rng.normal(0, 0.28 * diameter, 2)
             np.maximum(mask, blob(x - dx, y - dy, diameter * rng.uniform(0.1, 0.28), 0.15, 0.9, rng), out=mask)
     mottled = np.clip(1 + 0.18 * smooth_noise(rng, (mask.shape[1], mask.shape[0]), max(2.0, diameter * 0.3)), 0.3, 1.6)
-    thickness = mask * mottled * np.float32(contrast * rng.uniform(0.40, 0.95))
+    # What is tiny and still noticed is dense: a microaneurysm is a bead of blood, not a film.
+    dense = rng.uniform(0.65, 1.2) if diameter < 0.06 * where.dd else rng.uniform(0.40, 0.95)
+    thickness = mask * mottled * np.float32(contrast * dense)
     picture[rows, columns] *= np.exp(-thickness[..., None] * BLOOD)
     seen.include(columns.start, rows.start, mask)
 

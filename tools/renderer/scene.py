@@ -92,15 +92,17 @@ class Disc(Value):
 
 
 class Camera(Value):
-    """How it was taken. `tint` multiplies red, green, blue; `blur` is a Gaussian sigma and `noise` a sensor sigma (0 to 1 scale),
-    both for a 1600 pixel picture; `haze` is the share of light that cloudy media scatter; `shade` darkens one side, `falloff`
-    the rim; `casts` lays wide patches of another colour over it; `sharpen` is the strength of the camera's own unsharp mask.
+    """How it was taken. `tint` multiplies red, green, blue; `veil` is then added (stray light: what makes a retina look pinkish).
+    `blur` is a Gaussian sigma and `noise` a sensor sigma (0 to 1 scale), both for a 1600 pixel picture; `haze` is the share of light
+    that cloudy media scatter; `shade` darkens one side, `falloff` the rim; `casts` lays wide patches of another colour over it;
+    `sharpen` is the strength of the camera's own unsharp mask.
 
     `aperture` is the diameter of the round field against the height of the picture: below 1 a whole circle, a little above 1 one cut by
     the frame, above 1.5 (in a square picture) no rim at all. `cut` flattens the circle above and below at this share of its radius,
     `aside` moves it sideways (share of the width), `mark` is the orientation mark at its rim."""
 
     tint: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    veil: tuple[float, float, float] = (0.0, 0.0, 0.0)
     exposure: Annotated[float, Field(gt=0, le=3)] = 1.0
     blur: Annotated[float, Field(ge=0, le=40)] = 0.6
     noise: Annotated[float, Field(ge=0, le=0.3)] = 0.012

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.domain import Box
-from tools.renderer.geometry import Layout, Plane
+from tools.renderer.geometry import Layout, Plane, blurred
 
 MASK_FLOOR = 0.3
 """A pixel belongs to a lesion from this share of its full strength on."""
-PLAIN_TO_SEE = 14.0
+PLAIN_TO_SEE = 18.0
 """Levels of 256 at which a lesion of about 1/12 DD is plain to see."""
 
 
@@ -80,8 +80,12 @@ def visibility(image: NDArray[np.uint8], footprint: Footprint, where: Layout) ->
     core, ring = mask > max(MASK_FLOOR, 0.6 * float(mask.max())), (mask < 0.03) & (cut.sum(axis=2) > 24)
     if not core.any() or ring.sum() < 8:
         return 0.0
-    around = np.median(cut[ring], axis=0)
-    # Half the distance counts where the brightest tenth of the core differs more than its mean: specks in a patch.
+    if core.mean() < 0.15:
+        # A net of fine lines over other vessels: compared with what lies between its lines, vessels and all.
+        near = ring & (blurred(core.astype(np.float32), 0.03 * where.dd) > 0.02)
+        around = cut[near if near.sum() >= 8 else ring].mean(axis=0)
+    else:
+        around = np.median(cut[ring], axis=0)
     step = np.abs(cut[core].mean(axis=0) - around)
     contrast = float(step @ np.array([0.35, 0.50, 0.15])) * (1 + 0.35 * float(np.clip(1 - around.mean() / 110, 0, 1)))
     spread = float(np.abs(cut[ring] - around).mean())

@@ -6,6 +6,7 @@ Grown in disc coordinates (temporal, up) in DD. Temporal vessels follow the para
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,6 +22,8 @@ THINNEST = 0.0065
 CELL = 0.07
 Taken = dict[tuple[str, int, int], int]
 """Which run passed through which square of the retina, by kind: twigs of one kind do not run along or across each other."""
+
+PULL = {"arcade": 0.11, "nasal": 0.05, "peripheral": 0.035, "macular": 0.05}
 
 # How far above and below the fovea the arcades pass.
 ARCADE_HEIGHT_DD = 2.05
@@ -43,7 +46,7 @@ def flow(point: Points) -> Points:
     """
     t, v = float(point[0]), float(point[1])
     direction = arcade_flow(point) if t > 0.15 else np.array([t - 0.35, v])
-    unit: Points = direction / (np.hypot(*direction) + 1e-9)
+    unit: Points = direction / (math.hypot(direction[0], direction[1]) + 1e-9)
     return unit
 
 
@@ -52,9 +55,9 @@ def arcade_flow(point: Points) -> Points:
     t, v = max(float(point[0]), 0.22), float(point[1])
     scaled = t / FOVEA_TEMPORAL_DD
     slope = v / (2 * t) * (1 - scaled / 1.3)
-    target = np.sign(v) * ARCADE_HEIGHT_DD * np.sqrt(scaled) * (1 - 0.12 * max(0.0, scaled - 1))
+    target = math.copysign(1.0, v) * ARCADE_HEIGHT_DD * math.sqrt(scaled) * (1 - 0.12 * max(0.0, scaled - 1))
     direction = np.array([1.0, slope + 0.35 * (target - v)])
-    unit: Points = direction / np.hypot(*direction)
+    unit: Points = direction / math.hypot(direction[0], direction[1])
     return unit
 
 
@@ -108,22 +111,22 @@ def _branch(
         grown = i + 1
         travelled = i * STRIDE
         from_fovea = point - FOVEA
-        reach = float(np.hypot(*from_fovea))
-        if (role == "macular" and reach < rng.uniform(0.28, 0.5)) or width < THINNEST or np.hypot(*point) > 9:
+        reach = math.hypot(from_fovea[0], from_fovea[1])
+        if (role == "macular" and reach < rng.uniform(0.28, 0.5)) or width < THINNEST or math.hypot(point[0], point[1]) > 9:
             break
         here = (kind, int(point[0] // CELL), int(point[1] // CELL))
         if depth > 0 and travelled > 0.3 and taken.get(here, own) != own:
             break
         taken.setdefault(here, own)
         wanted = _wanted(point, role, from_fovea, reach)
-        turn = (np.arctan2(wanted[1], wanted[0]) - heading + np.pi) % (2 * np.pi) - np.pi
-        pull = {"arcade": 0.11, "nasal": 0.05, "peripheral": 0.035, "macular": 0.05}[role]
+        turn = (math.atan2(wanted[1], wanted[0]) - heading + np.pi) % (2 * np.pi) - np.pi
+        pull = PULL[role]
         if depth == 0 and travelled < 0.75:
             pull *= 0.35 + 0.6 * travelled
         bend = 0.86 * bend + rng.normal(0, 0.020) * tortuosity
-        ripple = 0.030 * (tortuosity - 0.3) * np.cos(travelled / wave * 6.28 / 2 + phase)
+        ripple = 0.030 * (tortuosity - 0.3) * math.cos(travelled / wave * 6.28 / 2 + phase)
         heading += pull * turn + bend + ripple
-        point = point + STRIDE * np.array([np.cos(heading), np.sin(heading)])
+        point = point + STRIDE * np.array([math.cos(heading), math.sin(heading)])
         width *= 1 - STRIDE * (0.035 if depth == 0 else 0.13 if depth == 1 else 0.22)
         if travelled > next_child and depth < 4 and width > THINNEST * 1.5 and i < steps - 5:
             next_child = travelled + rng.uniform(0.28, 0.72)
@@ -144,7 +147,7 @@ def _wanted(point: Points, role: str, from_fovea: Points, reach: float) -> Point
     along = flow(point)
     if role == "peripheral":
         away = from_fovea / (reach + 1e-9)
-        along = 0.45 * along + 0.55 * (away if point[0] > 0 else point / (np.hypot(*point) + 1e-9))
+        along = 0.45 * along + 0.55 * (away if point[0] > 0 else point / (math.hypot(point[0], point[1]) + 1e-9))
     return along
 
 
@@ -161,7 +164,8 @@ def _child(
     tortuosity: float,
     taken: Taken,
 ) -> list[Vessel]:
-    inward = np.sign(np.cross(np.append(FOVEA - point, 0), np.array([np.cos(heading), np.sin(heading), 0]))[2])
+    to_fovea = FOVEA - point
+    inward = np.sign(to_fovea[0] * math.sin(heading) - to_fovea[1] * math.cos(heading))
     to_macula = role in ("arcade", "macular") and side == -inward and point[0] > 0.5
     angle = heading + side * np.deg2rad(rng.uniform(35, 70) if to_macula else rng.uniform(24, 48))
     share = rng.uniform(0.30, 0.48) if to_macula else rng.uniform(0.48, 0.74)
