@@ -73,7 +73,7 @@ def _pick(rng: np.random.Generator, weights: dict[Name, float]) -> Name:
 def _camera(rng: np.random.Generator) -> tuple[Camera, float]:
     look = np.array(LOOKS[int(rng.choice(len(LOOKS), p=[weight for weight, _ in LOOKS]))][1]) / 255
     colour = look * rng.lognormal(0, [0.06, 0.08, 0.22])
-    colour[2] = min(colour[2], 0.95 * colour[1])  # no camera makes a retina bluer than green
+    colour[2] = min(colour[2], 0.85 * colour[1])  # no camera makes a retina bluer than green
     tint = colour / BASE
     # Much blue is stray light rather than a gain: it lifts the retina, yet leaves an exudate yellow.
     gain = np.minimum(tint, [9.0, 9.0, float(rng.uniform(1.1, 2.0))])
@@ -98,7 +98,7 @@ def _camera(rng: np.random.Generator) -> tuple[Camera, float]:
         noise=float(np.clip(rng.lognormal(-4.6, 0.55), 0.002, 0.04)),
         haze=0.0 if dull < 0.45 else float(rng.beta(1.2, 4.0) if dull < 0.92 else rng.uniform(0.35, 0.75)),
         shade=float(rng.beta(1.2, 3.0)),
-        falloff=float(rng.beta(2.0, 3.5)),
+        falloff=float(min(rng.beta(2.0, 3.5), 0.9)),
         casts=float(rng.beta(1.0, 1.8)),
         sharpen=float(rng.uniform(0.2, 1.3)) if rng.random() < 0.3 else 0.0,
         aperture=aperture,
