@@ -19,7 +19,7 @@ from tools.renderer.geometry import Layout, layout
 from tools.renderer.lesions import add_lesions
 from tools.renderer.lookalikes import on_retina
 from tools.renderer.scene import LABELS, Camera, Disc, Kind, LesionGroup, LookAlike, Rendered, Scene, TrueLesion
-from tools.renderer.sight import Footprint, box_of, visibility
+from tools.renderer.sight import Footprint, box_of, occupied, visibility
 
 __all__ = ["Camera", "Disc", "LesionGroup", "LookAlike", "Rendered", "Scene", "TrueLesion", "render"]
 
@@ -56,7 +56,8 @@ def render(scene: Scene, seed: int = 0) -> Rendered:
 def _truth(drawn: list[tuple[Kind, Footprint]], image: NDArray[np.uint8], where: Layout) -> tuple[TrueLesion, ...]:
     """What lies within the field, with its tight box and how well it is seen."""
     boxes = ((kind, seen, box_of(seen, where)) for kind, seen in drawn)
-    return tuple(TrueLesion(LABELS[kind], kind, box, visibility(image, seen, where)) for kind, seen, box in boxes if box is not None)
+    taken = occupied([seen for _, seen in drawn], where)
+    return tuple(TrueLesion(LABELS[kind], kind, box, visibility(image, seen, taken, where)) for kind, seen, box in boxes if box is not None)
 
 
 def _disc_extent(scene: Scene, where: Layout) -> tuple[float, float]:

@@ -39,7 +39,12 @@ def photograph(
     in_camera(picture, scene.look_alikes, where, other)
     picture *= np.array(camera.tint, np.float32) * np.float32(camera.exposure)
     if any(camera.veil):
-        picture += np.array(camera.veil, np.float32) * np.float32(camera.exposure)
+        # Light scatters where there is light: less over dense blood, which would turn violet otherwise.
+        red = picture[..., 0]
+        share = np.minimum(red / np.float32(red[::8, ::8].mean() + 1e-6), np.float32(1.3))
+        shine(picture, share, np.array(camera.veil, np.float32) * np.float32(camera.exposure))
+    if camera.blue_limit < 9:
+        np.minimum(picture[..., 2], picture[..., 1] * np.float32(camera.blue_limit) + np.float32(0.02), out=picture[..., 2])
     _shoulder(picture)
     aperture = step(_rim(across, camera, where, other), 1 + 1.6 / where.radius, 1 - 2.4 / where.radius)
     if camera.cut < 1:

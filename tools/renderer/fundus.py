@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tools.renderer import vessels as tree
-from tools.renderer.geometry import Layout, Plane, absorb, blurred, dim, fractal, mix, shine, smooth_noise, step, window
+from tools.renderer.geometry import Layout, Plane, absorb, blurred, dim, drawn_out, fractal, mix, shine, smooth_noise, step, window
 from tools.renderer.scene import Scene
 
 Picture = NDArray[np.float32]
@@ -30,9 +30,11 @@ def background(scene: Scene, where: Layout, rng: np.random.Generator) -> Picture
     warp = fractal(rng, size, where.dd * 0.55, 2)
     ridges = np.exp(-((smooth_noise(rng, size, where.dd * 0.30) + 0.5 * warp) ** 2) * 5)
     if scene.tessellation > 0.45:
-        # Strong tessellation is a net, not loops: a second, finer layer joins the first.
-        finer = np.exp(-((smooth_noise(rng, size, where.dd * 0.20) + 0.4 * mottle) ** 2) * 4)
-        ridges = np.maximum(ridges, finer * np.float32(min(1.0, (scene.tessellation - 0.45) * 4)))
+        # Where they show plainly they are ribbons that run together, not loops.
+        lean = float(rng.uniform(0, np.pi))
+        first, second = (drawn_out(rng, size, where.dd * 0.17, 2.8, lean + off) for off in (0.0, float(rng.uniform(0.3, 0.7))))
+        ribbons = np.maximum(np.exp(-((first + 0.35 * warp) ** 2) * 4), 0.8 * np.exp(-((second - 0.35 * warp) ** 2) * 5))
+        ridges += (ribbons - ridges) * np.float32(min(1.0, (scene.tessellation - 0.45) * 5))
     light = 1 + 0.050 * cloud + 0.020 * mottle + 0.012 * grain
     # Stored plane by plane, seen as height x width x 3: numpy works through whole planes several times faster.
     picture: Picture = np.moveaxis(np.empty((3, where.height, where.width), np.float32), 0, -1)

@@ -76,7 +76,7 @@ def _camera(rng: np.random.Generator) -> tuple[Camera, float]:
     colour[2] = min(colour[2], 0.85 * colour[1])  # no camera makes a retina bluer than green
     tint = colour / BASE
     # Much blue is stray light rather than a gain: it lifts the retina, yet leaves an exudate yellow.
-    gain = np.minimum(tint, [9.0, 9.0, float(rng.uniform(1.1, 2.0))])
+    gain = np.minimum(tint, [9.0, 9.0, float(rng.uniform(1.4, 2.3))])
     veil = (tint - gain) * BASE
     # frame of the picture, field against its height, flattening of the circle
     frame = _pick(rng, {"cut": 0.40, "whole": 0.27, "flat": 0.18, "square": 0.15})
@@ -92,8 +92,10 @@ def _camera(rng: np.random.Generator) -> tuple[Camera, float]:
     soft, dull = rng.random(), rng.random()
     camera = Camera(
         tint=(float(gain[0]), float(gain[1]), float(gain[2])),
+        blue_limit=0.93 if rng.random() < 0.9 else 1.1,
         veil=(float(veil[0]), float(veil[1]), float(veil[2])),
-        exposure=float(np.clip(rng.lognormal(0, 0.14), 0.55, 1.5)),
+        # few pictures that someone keeps are burnt out all over
+        exposure=float(np.clip(rng.lognormal(0, 0.14), 0.55, min(1.5, 0.90 / colour[0], 0.60 / colour[1]))),
         blur=float(rng.uniform(0.4, 2.2) if soft < 0.8 else rng.uniform(2.2, 6.0)),
         noise=float(np.clip(rng.lognormal(-4.6, 0.55), 0.002, 0.04)),
         haze=0.0 if dull < 0.45 else float(rng.beta(1.2, 4.0) if dull < 0.92 else rng.uniform(0.35, 0.75)),
@@ -189,7 +191,7 @@ DIABETIC: dict[Kind, float] = {
     "hard_exudate": 0.9,
     "blot_haemorrhage": 0.55,
     "soft_exudate": 0.45,
-    "neovascularisation": 0.30,
+    "neovascularisation": 0.60,
     "flame_haemorrhage": 0.30,
     "preretinal_haemorrhage": 0.08,
 }

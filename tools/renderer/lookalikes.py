@@ -56,7 +56,7 @@ def _foveal_ring(picture: Picture, look: LookAlike, where: Layout, rng: np.rando
         return
     rows, columns, x, y = patch
     away, angle = np.hypot(x, y * rng.uniform(1.0, 1.5)) / wide, np.arctan2(y, x)
-    thin = rng.uniform(0.03, 0.14)
+    thin = rng.uniform(0.05, 0.25)
     open_side = np.clip(0.45 + 0.6 * np.cos(angle - rng.uniform(0, 6.28)) + 0.3 * np.cos(3 * angle + rng.uniform(0, 6.28)), 0, 1.3)
     ring = np.exp(-(((away - 1) / np.where(away > 1, thin, thin * 2.5)) ** 2)) * open_side
     picture[rows, columns] += (0.17 * look.strength * ring).astype(np.float32)[..., None] * SILK

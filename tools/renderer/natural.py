@@ -18,12 +18,12 @@ from tools.renderer.sight import Footprint
 from tools.renderer.vessels import flow
 
 BLOOD = np.array([0.40, 1.05, 0.85], np.float32)
-EXUDATE = np.array([0.98, 0.84, 0.40], np.float32)
+EXUDATE = np.array([0.98, 0.84, 0.36], np.float32)
 COTTON = np.array([0.92, 0.80, 0.58], np.float32)
 DRUSE = np.array([0.90, 0.66, 0.30], np.float32)
 DIAMETER: dict[Kind, tuple[float, float]] = {
-    "hard_exudate": (0.03, 0.55),
-    "dot_haemorrhage": (0.05, 0.11),
+    "hard_exudate": (0.035, 0.55),
+    "dot_haemorrhage": (0.07, 0.12),
     "blot_haemorrhage": (0.10, 0.42),
     "flame_haemorrhage": (0.16, 0.60),
     "preretinal_haemorrhage": (0.5, 1.5),
@@ -65,7 +65,7 @@ def _haemorrhage(
     if patch is None:
         return
     rows, columns, x, y = patch
-    small = diameter < 0.10 * where.dd
+    small = diameter < 0.11 * where.dd
     lean, narrow = rng.uniform(0, np.pi), rng.uniform(1.0, 1.2 if small else 1.8)
     u, w = x * np.cos(lean) + y * np.sin(lean), (-x * np.sin(lean) + y * np.cos(lean)) * narrow
     if small:
@@ -77,7 +77,7 @@ def _haemorrhage(
             np.maximum(mask, blob(x - dx, y - dy, diameter * rng.uniform(0.1, 0.28), 0.15, 0.9, rng), out=mask)
     mottled = np.clip(1 + 0.18 * smooth_noise(rng, (mask.shape[1], mask.shape[0]), max(2.0, diameter * 0.3)), 0.3, 1.6)
     # What is tiny and still noticed is dense: a microaneurysm is a bead of blood, not a film.
-    dense = rng.uniform(0.65, 1.2) if diameter < 0.06 * where.dd else rng.uniform(0.40, 0.95)
+    dense = rng.uniform(0.65, 1.2) if diameter < 0.076 * where.dd else rng.uniform(0.40, 0.95)
     thickness = mask * mottled * np.float32(contrast * dense)
     picture[rows, columns] *= np.exp(-thickness[..., None] * BLOOD)
     seen.include(columns.start, rows.start, mask)
@@ -155,7 +155,7 @@ def _hard_exudate(
         angle = rng.uniform(0, 2 * np.pi)
         a, b = away * np.cos(angle) * stretch**0.5, away * np.sin(angle) / stretch**0.5
         dx, dy = a * np.cos(lean) - b * np.sin(lean), a * np.sin(lean) + b * np.cos(lean)
-        radius = where.dd * float(np.clip(rng.lognormal(-4.5, 0.55), 0.005, 0.045))
+        radius = where.dd * float(np.clip(rng.lognormal(-4.4, 0.55), 0.014 if tiny else 0.006, 0.045))
         inner = window((centre[0] + dx, centre[1] + dy), radius * 2 + 2, where)
         if inner is None:
             continue
@@ -209,7 +209,7 @@ def _druse(
     hard = diameter < 0.06 * where.dd
     mask = blob(x, y, diameter / 2, 0.06, 0.9, rng) if hard else _warped(x, y, diameter / 2, rng.uniform(0.6, 1.4), rng, 0.18)
     tone = DRUSE * np.array([1.0, rng.uniform(0.94, 1.08), rng.uniform(0.8, 1.3)], np.float32)
-    _cover(picture[rows, columns], mask * np.float32(min(contrast, 1.2) * rng.uniform(0.40, 0.75)), tone)
+    _cover(picture[rows, columns], mask * np.float32(min(contrast, 1.2) * rng.uniform(0.5, 0.85)), tone)
     seen.include(columns.start, rows.start, mask)
 
 
@@ -225,7 +225,7 @@ def _new_vessels(
     over = 3
     canvas = Image.new("L", (x.shape[1] * over, y.shape[0] * over))
     pen = ImageDraw.Draw(canvas)
-    thin = max(0.55, where.dd * rng.uniform(0.006, 0.011))
+    thin = max(0.55, where.dd * rng.uniform(0.007, 0.014))
     stride = max(1.0, 0.03 * where.dd)
     root, fan = rng.uniform(0, 2 * np.pi), rng.uniform(1.2, 6.28)
     start = -0.7 * reach * np.array([np.cos(root), np.sin(root)]) if fan < 3.5 else np.zeros(2)
@@ -246,7 +246,7 @@ def _new_vessels(
                 todo.append((px, py, heading + rng.choice([-1, 1]) * rng.uniform(0.5, 1.3), wide * 0.8))
         pen.line(path, fill=int(255 * min(1.0, 0.55 + 0.45 * wide)), width=max(1, round(thin * over * wide)), joint="curve")
     fine = np.asarray(canvas.resize((x.shape[1], y.shape[0]), Image.Resampling.BOX), np.float32) / np.float32(255)
-    thickness = (fine + np.float32(0.25) * blurred(fine, 0.02 * where.dd)) * np.float32(contrast * rng.uniform(0.5, 0.95))
+    thickness = (fine + np.float32(0.25) * blurred(fine, 0.02 * where.dd)) * np.float32(contrast * rng.uniform(0.75, 1.4))
     picture[rows, columns] *= np.exp(-thickness[..., None] * np.array([0.30, 0.95, 0.75], np.float32))
     seen.include(columns.start, rows.start, np.minimum(fine * 1.5, 1))
 

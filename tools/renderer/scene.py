@@ -93,6 +93,7 @@ class Disc(Value):
 
 class Camera(Value):
     """How it was taken. `tint` multiplies red, green, blue; `veil` is then added (stray light: what makes a retina look pinkish).
+    `blue_limit` is the most blue a pixel may hold against its green (no retina is blue).
     `blur` is a Gaussian sigma and `noise` a sensor sigma (0 to 1 scale), both for a 1600 pixel picture; `haze` is the share of light
     that cloudy media scatter; `shade` darkens one side, `falloff` the rim; `casts` lays wide patches of another colour over it;
     `sharpen` is the strength of the camera's own unsharp mask.
@@ -103,6 +104,7 @@ class Camera(Value):
 
     tint: tuple[float, float, float] = (1.0, 1.0, 1.0)
     veil: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    blue_limit: Annotated[float, Field(gt=0, le=9)] = 9.0
     exposure: Annotated[float, Field(gt=0, le=3)] = 1.0
     blur: Annotated[float, Field(ge=0, le=40)] = 0.6
     noise: Annotated[float, Field(ge=0, le=0.3)] = 0.012

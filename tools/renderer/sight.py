@@ -6,6 +6,7 @@ against the median around it, in steps of the picture's own noise and of the eye
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,6 +17,9 @@ from tools.renderer.geometry import Layout, Plane, blurred
 
 MASK_FLOOR = 0.3
 """A pixel belongs to a lesion from this share of its full strength on."""
+FREE = 0.03
+"""Below this share of its strength a lesion is taken for absent."""
+FEWEST_PIXELS = 9
 PLAIN_TO_SEE = 18.0
 """Levels of 256 at which a lesion of about 1/12 DD is plain to see."""
 
@@ -69,15 +73,27 @@ def box_of(footprint: Footprint, where: Layout) -> Box | None:
     )
 
 
-def visibility(image: NDArray[np.uint8], footprint: Footprint, where: Layout) -> float:
-    """0 (not to be seen) to 1 (plain), from the 8-bit picture, height x width x 3."""
-    margin = max(4, round(0.06 * where.dd))
-    seen = footprint.mask(where, margin)
-    if seen is None:
-        return 0.0
-    left, top, mask = seen
-    cut = image[top : top + mask.shape[0], left : left + mask.shape[1]].astype(np.float32)
-    core, ring = mask > max(MASK_FLOOR, 0.6 * float(mask.max())), (mask < 0.03) & (cut.sum(axis=2) > 24)
+def occupied(footprints: Sequence[Footprint], where: Layout) -> NDArray[np.bool_]:
+    """Where any lesion lies, height x width: no lesion is measured against its neighbour."""
+    taken = np.zeros((where.height, where.width), np.bool_)
+    for footprint in footprints:
+        for left, top, mask in footprint.pieces:
+            taken[top : top + mask.shape[0], left : left + mask.shape[1]] |= mask > FREE
+    return taken
+
+
+def visibility(image: NDArray[np.uint8], footprint: Footprint, taken: NDArray[np.bool_], where: Layout) -> float:
+    """0 (not to be seen) to 1 (plain), from the 8-bit picture, height x width x 3; `taken` as `occupied` gives it."""
+    for margin in (0.06, 0.25):
+        seen = footprint.mask(where, max(4, round(margin * where.dd)))
+        if seen is None:
+            return 0.0
+        left, top, mask = seen
+        window = slice(top, top + mask.shape[0]), slice(left, left + mask.shape[1])
+        cut = image[window].astype(np.float32)
+        core, ring = mask > max(MASK_FLOOR, 0.6 * float(mask.max())), ~taken[window] & (cut.sum(axis=2) > 24)
+        if ring.sum() >= max(8, 0.1 * ring.size):
+            break
     if not core.any() or ring.sum() < 8:
         return 0.0
     if core.mean() < 0.15:
@@ -91,4 +107,4 @@ def visibility(image: NDArray[np.uint8], footprint: Footprint, where: Layout) ->
     spread = float(np.abs(cut[ring] - around).mean())
     across = np.sqrt(float(core.sum())) / where.dd
     needed = PLAIN_TO_SEE * float(np.clip((0.08 / max(across, 1e-3)) ** 0.3, 0.6, 1.5)) * (1 + 0.03 * spread)
-    return float(np.clip(contrast / needed, 0, 1))
+    return float(np.clip(contrast / needed, 0, 1)) * min(1.0, float((mask > MASK_FLOOR).sum()) / FEWEST_PIXELS)

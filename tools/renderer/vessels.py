@@ -184,14 +184,22 @@ def draw(vessels: list[Vessel], where: Layout, kind: Literal["artery", "vein"]) 
     for vessel in sorted((v for v in vessels if v.kind == kind), key=lambda v: float(v.widths[0])):
         xy = where.places(vessel.points) * over
         across = np.maximum(vessel.widths * where.dd * over, 1.0)
-        for (x1, y1), (x2, y2), w in zip(xy[:-1], xy[1:], across[:-1], strict=True):
-            pixels = float(w) / over
+        path, run = xy.tolist(), across.tolist()
+        at = 0
+        while at < len(path) - 1:
+            w = run[at]
+            # Thin lines bend unseen, so several steps are one stroke; thick ones need a round joint after each.
+            end = min(len(path) - 1, at + (4 if w < 6 else 1))
+            stroke = [n for point in path[at : end + 1] for n in point]
+            pixels = w / over
             shade = int(255 * min(1.0, 0.30 + 0.075 * pixels**0.9))
-            pen.line((x1, y1, x2, y2), fill=shade, width=max(1, round(float(w))))
-            if w > 3:
+            pen.line(stroke, fill=shade, width=max(1, round(w)))
+            if w >= 6:
+                x2, y2 = path[end]
                 pen.ellipse((x2 - w / 2, y2 - w / 2, x2 + w / 2, y2 + w / 2), fill=shade)
             if pixels > 3.2:
-                glint.line((x1, y1, x2, y2), fill=255, width=max(1, round(float(w) * 0.26)))
+                glint.line(stroke, fill=255, width=max(1, round(w * 0.26)))
+            at = end
     planes: list[Plane] = []
     for layer, sigma in ((blood, 0.0045), (reflex, 0.004)):
         small = layer.resize((where.width, where.height), Image.Resampling.BOX)
