@@ -81,6 +81,8 @@ class Measures:
     """99th percentile of the detail at vessel scale relative to the median: high on print, drawings and hard shadows."""
     evenness: float
     """10th over 90th percentile of the smoothed green channel: 1 for an evenly lit field."""
+    relief: float
+    """Spread of structures larger than a vessel (disc, macula, arcades), relative to local brightness: defocus leaves it, haze takes it."""
 
 
 def working_copy(pixels: Image.Image) -> Plane:
@@ -233,7 +235,11 @@ def measure(pixels: Image.Image) -> Measures:
     r, g, b = red[field], green[field], blue[field]
     warm = (r >= g - 0.02) & (g >= b - 0.06) & (r > b + 0.02)
     grey = (red + green + blue) / 3
-    ground = smooth(green, 12) + 0.04
+    broad = smooth(green, 12)
+    ground = broad + 0.04
+    core = aperture.mask(value.shape, 0.80) if aperture is not None else field
+    if core.sum() < 100:
+        core = field
     mild = smooth(green, 1)
     dark_lines, bright_lines = lines(mild / ground)
     inside = dark_lines[field]
@@ -266,4 +272,5 @@ def measure(pixels: Image.Image) -> Measures:
         sharpness=float(np.std(detail[field]) / (np.std(middle[field]) + 1e-4)),
         edges=float(np.percentile(np.abs(middle[field]), 99) / (median + 0.02)),
         evenness=float(lit[0] / lit[1]),
+        relief=float((((smooth(green, 3) - broad) / ground)[core]).std()),
     )

@@ -16,7 +16,7 @@ DATA = Path(__file__).parents[3] / "shared" / "data"
 
 
 def scene(**changes: object) -> Image.Image:
-    return render(Scene(width=800).model_copy(update=changes), seed=3).image
+    return render(Scene.model_validate({"width": 800} | changes), seed=3).image
 
 
 def ramp(first: tuple[int, int, int], last: tuple[int, int, int], radial: bool = False, size: tuple[int, int] = (600, 400)) -> Image.Image:
@@ -205,6 +205,72 @@ def _seconds(image: Image.Image) -> float:
     return time.perf_counter() - start
 
 
+# --- step by step ---------------------------------------------------------------------------------------------------------
+
+SEVERITY = {"gradable": 0, "limited": 1, "ungradable": 2}
+
+
+def blurred(image: Image.Image, share: float) -> Image.Image:
+    return image.filter(ImageFilter.GaussianBlur(share * image.width))
+
+
+def hazed(image: Image.Image, share: float) -> Image.Image:
+    """A grey veil over the lit field, as a cloudy lens scatters light over the retina, and a little blur with it."""
+    pixels = np.asarray(image, float)
+    lit = (pixels.max(axis=2, keepdims=True) > 25).astype(float)
+    veil = pixels * (1 - share * lit) + np.array([190.0, 150.0, 110.0]) * share * lit
+    return blurred(Image.fromarray(veil.astype(np.uint8)), 0.005 * share)
+
+
+def exposed(image: Image.Image, factor: float) -> Image.Image:
+    return Image.fromarray(np.clip(np.asarray(image, float) * factor, 0, 255).astype(np.uint8))
+
+
+def halved(image: Image.Image, share: float) -> Image.Image:
+    """The left part of the picture, so wide."""
+    return image.crop((0, 0, round(image.width * share), image.height))
+
+
+STEPS = {
+    "blur": (blurred, (0, 0.002, 0.005, 0.008, 0.012, 0.02, 0.03), "out of focus"),
+    "haze": (hazed, (0, 0.2, 0.4, 0.6, 0.75, 0.85), "media opacity"),
+    "dark": (exposed, (1, 0.7, 0.5, 0.35, 0.25, 0.15), "underexposed"),
+    "bright": (exposed, (1, 1.3, 1.7, 2.1, 2.3, 2.5, 2.7), "overexposed"),
+    "cut": (halved, (1, 0.8, 0.65, 0.5, 0.4, 0.3), "field lies inside"),
+}
+
+
+def steps_of(name: str, image: Image.Image) -> tuple[list[int], str]:
+    degrade, steps, _ = STEPS[name]
+    found = [judge(degrade(image, step)) for step in steps]
+    assert all(one.modality == "cfp" for one in found[:-1]), [one.note for one in found]
+    return [SEVERITY[one.gradability.status] for one in found], "; ".join(reasons(one) for one in found)
+
+
+@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize("changes", [{}, {"laterality": "left", "pigment": 0.8}], ids=["light", "dark"])
+def test_each_step_of_decay_is_no_better_than_the_one_before(name: str, changes: dict[str, object]) -> None:
+    severity, said = steps_of(name, scene(width=1600, **changes))
+    assert severity[0] == 0
+    assert severity == sorted(severity), said
+    assert severity[-1] > 0
+    if name != "bright" or not changes:  # a dark fundus has green to spare: only its red is lost
+        assert STEPS[name][2] in said
+
+
+def test_blur_is_told_from_haze() -> None:
+    image = scene(width=1600)
+    assert "defocus (larger structures keep their contrast)" in reasons(judge(blurred(image, 0.012)))
+    assert "media opacity (contrast is low at every scale)" in reasons(judge(hazed(image, 0.8)))
+
+
+def test_a_strip_of_a_fundus_is_not_gradable() -> None:
+    image = scene(width=1600)
+    strip = judge(image.crop((300, 400, 1300, 700)))
+    assert strip.gradability.status != "gradable"
+    assert "strip" in reasons(strip) or strip.modality == "other"
+
+
 # --- real photographs, where the machine has them -------------------------------------------------------------------------
 
 
@@ -237,3 +303,25 @@ def test_hazed_photographs_are_photographs_of_poor_quality() -> None:
     found = [judge(Image.open(file).convert("RGB")) for file in files]
     assert all(f.modality == "cfp" for f in found)
     assert sum(f.gradability.status != "gradable" for f in found) / len(found) > 0.8
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_real_photographs_decay_step_by_step(name: str) -> None:
+    files = sorted((DATA / "fundus_lesions_idrid_codras" / "images").glob("*.jpg"))[::130]
+    if not files:
+        pytest.skip("the development photographs are not on this machine")
+    for file in files:
+        degrade, steps, _ = STEPS[name]
+        image = Image.open(file).convert("RGB")
+        severity = [SEVERITY[judge(degrade(image, step)).gradability.status] for step in steps]
+        assert severity == sorted(severity), file.name
+
+
+def test_cataract_is_called_opacity_more_often_than_defocus() -> None:
+    files = sorted((DATA / "cfp_4class" / "cataract").glob("*"))
+    if not files:
+        pytest.skip("the development photographs of cataract are not on this machine")
+    said = [reasons(judge(Image.open(file).convert("RGB"))) for file in files]
+    opacity, defocus = (sum(cause in one for one in said) for cause in (": media opacity (", ": defocus ("))
+    assert opacity > 25
+    assert defocus < 5
