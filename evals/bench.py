@@ -3,6 +3,7 @@
 cold      one process per case: `fovea consult` on the fast path beside importing and running its detector alone
 warm      one process, many cases with one 1600 px photograph each, beside the detector alone on the same files
 overhead  the graph with every port replaced by an instant double, beside the same stages called as plain functions
+folder    `fovea localize` over a folder beside the bare network, beside ultralytics, and its memory (`evals.localizer_bench`)
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from agent.deps import Deps
 from agent.domain import CaseRequest, ImageInput
 from agent.settings import Dial, Knowledge, Settings
 from agent.walk import consult
+from evals import localizer_bench
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 DETECTOR_ALONE = """
@@ -145,32 +147,55 @@ def overhead(deps: Deps, cases: int) -> tuple[float, float]:
     return asyncio.run(both())
 
 
+def _consultations(table: Table, paths: list[Path], rounds: int) -> None:
+    alone, fovea = cold(rounds)
+    ratio = statistics.median(b / a for a, b in zip(alone, fovea, strict=True))
+    table.add_row("cold, s a case", f"{statistics.median(alone):.2f}", f"{statistics.median(fovea):.2f}", f"{ratio:.2f}", "<= 3")
+    settings = Settings(
+        data_directory=paths[0].parent / "data",
+        dial=Dial(initial_threshold=10.0, adaptive=False),
+        knowledge=Knowledge(directory=Settings().data_directory / "index"),
+    )
+    deps = build(settings)
+    for workers in (1, 2):
+        runs = [warm(deps, paths, workers) for _ in range(3)]
+        seconds_alone, seconds_fovea = (statistics.median(r[i] for r in runs) for i in (0, 1))
+        share = statistics.median(a / b for a, b in runs)
+        rate = f"{len(paths) / seconds_alone:.1f}", f"{len(paths) / seconds_fovea:.1f}"
+        table.add_row(f"warm, cases a second, {workers} at a time", *rate, f"{share:.2f}", ">= 0.8")
+    pairs = [overhead(deps, 100) for _ in range(rounds)]
+    plain, graph = (statistics.median(p[i] for p in pairs) for i in (0, 1))
+    table.add_row("overhead, ms a case (plain calls / graph)", f"{plain:.2f}", f"{graph:.2f}", f"{graph / plain:.2f}", "reported")
+
+
+def _folders(table: Table, folder: Path, rounds: int, stream: int) -> None:
+    speeds = localizer_bench.speeds(folder, rounds)
+    bare, own = (f"{statistics.median(rates):.1f}" for rates in (speeds.bare, speeds.fovea))
+    table.add_row("folder, images a second (bare network)", bare, own, f"{speeds.ratio(speeds.bare):.2f}", ">= 0.9")
+    name = "folder, images a second (ultralytics)"
+    if speeds.ultralytics:
+        table.add_row(name, f"{statistics.median(speeds.ultralytics):.1f}", own, f"{speeds.ratio(speeds.ultralytics):.2f}", "> 1")
+    else:
+        table.add_row(name, "not importable", own, "-", "> 1")
+    settled, end, count = localizer_bench.memory(folder, stream)
+    first = f"{settled:.0f} at {min(localizer_bench.SETTLED, count)}"
+    table.add_row("folder, resident MB along a stream of files", first, f"{end:.0f} at {count}", f"{end / settled:.2f}", "<= 1.05")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5, help="repetitions, the median counts")
     parser.add_argument("--cases", type=int, default=100, help="photographs in the warm bench")
+    parser.add_argument("--stream", type=int, default=localizer_bench.STREAM, help="files in the memory bench")
+    parser.add_argument("--only", choices=("consult", "folder"), help="half of the bench")
     arguments = parser.parse_args()
     table = Table("measure", "alone", "fovea", "ratio", "target", title=f"Fovea bench, {os.cpu_count()} cores, medians")
     with tempfile.TemporaryDirectory() as folder:
-        alone, fovea = cold(arguments.rounds)
-        ratio = statistics.median(b / a for a, b in zip(alone, fovea, strict=True))
-        table.add_row("cold, s a case", f"{statistics.median(alone):.2f}", f"{statistics.median(fovea):.2f}", f"{ratio:.2f}", "<= 3")
-        settings = Settings(
-            data_directory=Path(folder),
-            dial=Dial(initial_threshold=10.0, adaptive=False),
-            knowledge=Knowledge(directory=Settings().data_directory / "index"),
-        )
-        deps = build(settings)
         paths = photographs(Path(folder), arguments.cases)
-        for workers in (1, 2):
-            runs = [warm(deps, paths, workers) for _ in range(3)]
-            seconds_alone, seconds_fovea = (statistics.median(r[i] for r in runs) for i in (0, 1))
-            share = statistics.median(a / b for a, b in runs)
-            rate = f"{len(paths) / seconds_alone:.1f}", f"{len(paths) / seconds_fovea:.1f}"
-            table.add_row(f"warm, cases a second, {workers} at a time", *rate, f"{share:.2f}", ">= 0.8")
-        pairs = [overhead(deps, 100) for _ in range(arguments.rounds)]
-        plain, graph = (statistics.median(p[i] for p in pairs) for i in (0, 1))
-        table.add_row("overhead, ms a case (plain calls / graph)", f"{plain:.2f}", f"{graph:.2f}", f"{graph / plain:.2f}", "reported")
+        if arguments.only != "folder":
+            _consultations(table, paths, arguments.rounds)
+        if arguments.only != "consult":
+            _folders(table, Path(folder), arguments.rounds, arguments.stream)
     Console().print(table)
 
 
