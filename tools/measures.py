@@ -64,8 +64,6 @@ class Measures:
     bright_share: float
     contrast: float
     """Spread (p95 - p5) of the green channel relative to its median."""
-    grain: float
-    """Median absolute difference of neighbours in green: 0 on anything drawn flat."""
     vessels: float
     """99th percentile of the oriented dark-line response, relative to local brightness."""
     bright_lines: float
@@ -130,24 +128,33 @@ def lines(plane: Plane, half: int = 5, gap: int = 4) -> tuple[Plane, Plane]:
     height, width = plane.shape
     dark = np.full(plane.shape, -np.inf, np.float32)
     bright = dark.copy()
-
-    def shifted(x: float, y: float) -> Plane:
-        column, row = reach + round(x), reach + round(y)
-        return padded[row : row + height, column : column + width]
-
     steps = range(-half, half + 1, 2)
     for angle in np.arange(8) * np.pi / 8:
         ux, uy = float(np.cos(angle)), float(np.sin(angle))
-        below, above, centre = np.zeros_like(plane), np.zeros_like(plane), np.zeros_like(plane)
-        for step in steps:
-            x, y = step * ux, step * uy
-            one, other = shifted(x - gap * uy, y + gap * ux), shifted(x + gap * uy, y - gap * ux)
-            below += np.minimum(one, other)
-            above += np.maximum(one, other)
-            centre += shifted(x, y)
+        along = [(round(step * ux), round(step * uy)) for step in steps]
+        flank = round(gap * uy), round(gap * ux)
+        # both flanks of every point, on the plane grown by the line's reach; then sums along the line of all three
+        grown = height + 2 * half, width + 2 * half
+        one = _window(padded, gap - flank[0], gap + flank[1], *grown)
+        other = _window(padded, gap + flank[0], gap - flank[1], *grown)
+        centre = _along(padded, along, reach, height, width)
+        below = _along(np.minimum(one, other), along, half, height, width)
+        above = _along(np.maximum(one, other), along, half, height, width)
         np.maximum(dark, below - centre, out=dark)
         np.maximum(bright, centre - above, out=bright)
     return dark / np.float32(len(steps)), bright / np.float32(len(steps))
+
+
+def _window(plane: Plane, left: int, top: int, height: int, width: int) -> Plane:
+    return plane[top : top + height, left : left + width]
+
+
+def _along(plane: Plane, offsets: list[tuple[int, int]], margin: int, height: int, width: int) -> Plane:
+    """Sum of the plane shifted by each offset, without its margin."""
+    total: Plane = _window(plane, margin + offsets[0][0], margin + offsets[0][1], height, width).copy()
+    for x, y in offsets[1:]:
+        total += _window(plane, margin + x, margin + y, height, width)
+    return total
 
 
 def find_aperture(value: Plane) -> tuple[int, Aperture | None]:
@@ -243,13 +250,12 @@ def measure(pixels: Image.Image) -> Measures:
     mild = smooth(green, 1)
     dark_lines, bright_lines = lines(mild / ground)
     inside = dark_lines[field]
-    fine = np.abs(green[:, 1:] - green[:, :-1])[field[:, 1:]]
     soft = smooth(grey, 2)
     dy, dx = np.diff(soft, axis=0), np.diff(soft, axis=1)
     column = smooth(grey[:, ::3], 3)
-    median = float(np.median(g))
-    lit = np.percentile(ground[field], (10, 90))
-    level = float(np.median(value[field]))
+    dim, median, light = np.percentile(g[::2], (5, 50, 95))  # of half the pixels: neighbours say the same
+    lit = np.percentile(ground[field][::2], (10, 90))
+    level = float(np.median(value[field][::2]))
     detail = green - mild
     middle = mild - smooth(green, 4)
     return Measures(
@@ -262,11 +268,10 @@ def measure(pixels: Image.Image) -> Measures:
         level=level,
         dark_share=float((value[field] < 0.15).mean()),
         bright_share=float((g > 0.94).mean()),
-        contrast=float((np.percentile(g, 95) - np.percentile(g, 5)) / (median + 0.02)),
-        grain=float(np.median(fine)),
+        contrast=float((light - dim) / (median + 0.02)),
         vessels=float(np.percentile(inside, 99)),
         bright_lines=float(np.percentile(bright_lines[field], 99)),
-        speckle=float(np.median(np.abs(inside))),
+        speckle=float(np.median(np.abs(inside[::2]))),
         layered=float((dy**2).mean() / ((dx**2).mean() + 1e-9)),
         band=float(np.median(column.max(axis=0) - np.median(column[::3], axis=0))),
         sharpness=float(np.std(detail[field]) / (np.std(middle[field]) + 1e-4)),
