@@ -98,6 +98,8 @@ def add_disc(picture: Picture, scene: Scene, where: Layout, rng: np.random.Gener
     columns, rows = (slice(int(i.argmax()), int(i.argmax() + i.sum())) for i in (near_x, near_y))
     picture, x, y = picture[rows, columns], x[:, columns], y[rows]
     size = (picture.shape[1], picture.shape[0])
+    if 0 in size:  # the disc lies outside of the picture
+        return
     t, v = where.nasal * (where.disc[0] - x) / where.dd, (where.disc[1] - y) / where.dd
     angle = np.arctan2(v, t)
     if disc.atrophy:
