@@ -14,10 +14,12 @@ from PIL import Image, ImageDraw
 from agent.domain import ImageFindings, ImageRef
 from agent.ports import Localizer
 from tests.doubles import StillLocalizer
+from tests.torchvision_cpu import importable
 from tools.localizer.dataset import read
 from tools.localizer.detector import OnnxLocalizer
 from tools.localizer.evaluate import average_precision, score_all, summary
 from tools.localizer.findings import findings_from
+from tools.localizer.opening import open_localizer
 from tools.localizer.rendered import evaluate_rendered
 from tools.renderer import LesionGroup, Scene, render
 
@@ -29,7 +31,13 @@ ILL = Scene(
 )
 
 
-@pytest.fixture(scope="module", params=[StillLocalizer, lambda: OnnxLocalizer(threads=1)], ids=["still", "onnx"])
+def ultralytics() -> Localizer:
+    if not importable():
+        pytest.skip("ultralytics is not installed: pip install -e '.[train]'")
+    return open_localizer("ultralytics", threads=1)
+
+
+@pytest.fixture(scope="module", params=[StillLocalizer, lambda: OnnxLocalizer(threads=1), ultralytics], ids=["still", "onnx", "ultralytics"])
 def localizer(request: pytest.FixtureRequest) -> Localizer:
     made: Callable[[], Localizer] = request.param
     return made()
