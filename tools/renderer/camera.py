@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from PIL import Image, ImageFilter
+from PIL import Image
 
 from tools.renderer.fundus import Picture
 from tools.renderer.geometry import Layout, Plane, blurred, mix, shine, smooth_noise, step
@@ -57,13 +57,14 @@ def photograph(
         for channel, weight in enumerate((0.7, 0.8, 1.2)):
             fine = rng.standard_normal(across.shape, dtype=np.float32)
             picture[..., channel] += strength * np.float32(weight) * (0.55 * fine + 0.45 * coarse)
+    if camera.sharpen:
+        for channel in range(3):
+            plane = picture[..., channel]
+            plane += np.float32(camera.sharpen) * (plane - blurred(np.ascontiguousarray(plane), 2.2 * scale))
     np.clip(picture, 0, 1, out=picture)
     picture *= np.float32(255)
     picture += np.float32(0.5)
-    image = Image.fromarray(np.ascontiguousarray(picture.astype(np.uint8)))
-    if camera.sharpen:
-        image = image.filter(ImageFilter.UnsharpMask(radius=2.2 * scale, percent=round(100 * camera.sharpen), threshold=0))
-    return image
+    return Image.merge("RGB", [Image.fromarray(picture[..., channel].astype(np.uint8)) for channel in range(3)])
 
 
 def _rim(across: Plane, camera: Camera, where: Layout, rng: np.random.Generator) -> Plane:

@@ -164,7 +164,7 @@ def blurred(plane: Plane, sigma: float) -> Plane:
     """Gaussian blur of one plane; wide blurs run on a smaller copy."""
     if sigma < 0.3:
         return plane
-    factor = max(1, int(sigma // 2))
+    factor = max(1, int(sigma))
     picture = Image.fromarray(plane)
     if factor == 1:
         return _gaussian(plane, sigma)

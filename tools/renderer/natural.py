@@ -20,16 +20,16 @@ from tools.renderer.vessels import flow
 BLOOD = np.array([0.40, 1.05, 0.85], np.float32)
 EXUDATE = np.array([0.98, 0.84, 0.36], np.float32)
 COTTON = np.array([0.92, 0.80, 0.58], np.float32)
-DRUSE = np.array([0.90, 0.66, 0.30], np.float32)
+DRUSE = np.array([0.95, 0.73, 0.33], np.float32)
 DIAMETER: dict[Kind, tuple[float, float]] = {
     "hard_exudate": (0.035, 0.55),
     "dot_haemorrhage": (0.07, 0.12),
     "blot_haemorrhage": (0.10, 0.42),
     "flame_haemorrhage": (0.16, 0.60),
     "preretinal_haemorrhage": (0.5, 1.5),
-    "microaneurysm": (0.028, 0.075),
+    "microaneurysm": (0.032, 0.078),
     "soft_exudate": (0.14, 0.45),
-    "drusen": (0.022, 0.12),
+    "drusen": (0.026, 0.13),
     "neovascularisation": (0.25, 1.1),
 }
 """Usual diameter of one lesion in DD (a patch, for hard exudates), smallest and largest."""
@@ -225,7 +225,7 @@ def _new_vessels(
     over = 3
     canvas = Image.new("L", (x.shape[1] * over, y.shape[0] * over))
     pen = ImageDraw.Draw(canvas)
-    thin = max(0.55, where.dd * rng.uniform(0.007, 0.014))
+    thin = max(0.55, where.dd * rng.uniform(0.006, 0.012))
     stride = max(1.0, 0.03 * where.dd)
     root, fan = rng.uniform(0, 2 * np.pi), rng.uniform(1.2, 6.28)
     start = -0.7 * reach * np.array([np.cos(root), np.sin(root)]) if fan < 3.5 else np.zeros(2)

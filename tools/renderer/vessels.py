@@ -17,9 +17,9 @@ from tools.renderer.geometry import FOVEA_BELOW_DD, FOVEA_TEMPORAL_DD, Layout, P
 from tools.renderer.scene import Scene
 
 STRIDE = 0.035
-FOVEA = np.array([FOVEA_TEMPORAL_DD, -FOVEA_BELOW_DD])
 THINNEST = 0.0065
 CELL = 0.07
+Direction = tuple[float, float]
 Taken = dict[tuple[str, int, int], int]
 """Which run passed through which square of the retina, by kind: twigs of one kind do not run along or across each other."""
 
@@ -44,21 +44,25 @@ def flow(point: Points) -> Points:
     >>> bool(flow(np.array([1.0, 2.0]))[1] > 0 > flow(np.array([1.0, -2.0]))[1])
     True
     """
-    t, v = float(point[0]), float(point[1])
-    direction = arcade_flow(point) if t > 0.15 else np.array([t - 0.35, v])
-    unit: Points = direction / (math.hypot(direction[0], direction[1]) + 1e-9)
-    return unit
+    return np.array(_flow(float(point[0]), float(point[1])))
 
 
-def arcade_flow(point: Points) -> Points:
+def _flow(t: float, v: float) -> Direction:
+    return _arcade_flow(t, v) if t > 0.15 else _unit(t - 0.35, v)
+
+
+def _arcade_flow(t: float, v: float) -> Direction:
     """The direction of a temporal arcade at (temporal, up): along its parabola, and back towards it where it strayed."""
-    t, v = max(float(point[0]), 0.22), float(point[1])
+    t = max(t, 0.22)
     scaled = t / FOVEA_TEMPORAL_DD
     slope = v / (2 * t) * (1 - scaled / 1.3)
     target = math.copysign(1.0, v) * ARCADE_HEIGHT_DD * math.sqrt(scaled) * (1 - 0.12 * max(0.0, scaled - 1))
-    direction = np.array([1.0, slope + 0.35 * (target - v)])
-    unit: Points = direction / math.hypot(direction[0], direction[1])
-    return unit
+    return _unit(1.0, slope + 0.35 * (target - v))
+
+
+def _unit(t: float, v: float) -> Direction:
+    length = math.hypot(t, v) + 1e-9
+    return t / length, v / length
 
 
 def grow(scene: Scene, rng: np.random.Generator) -> list[Vessel]:
@@ -100,25 +104,25 @@ def _branch(
 ) -> list[Vessel]:
     steps = max(4, int(length / STRIDE))
     points, widths = np.empty((steps, 2)), np.empty(steps)
-    point, bend, grown = start.astype(float), 0.0, 0
+    # Plain numbers from here: arrays of two would cost most of the time of a picture.
+    (t, v), bend, grown = start.tolist(), 0.0, 0
     children: list[Vessel] = []
     next_child = rng.uniform(0.35, 0.7) if depth == 0 else rng.uniform(0.25, 0.6)
     side = int(rng.choice([-1, 1]))
     own = len(taken) + 1
     wave, phase = rng.uniform(0.35, 0.7), rng.uniform(0, 6.28)
     for i in range(steps):
-        points[i], widths[i] = point, width
+        points[i, 0], points[i, 1], widths[i] = t, v, width
         grown = i + 1
         travelled = i * STRIDE
-        from_fovea = point - FOVEA
-        reach = math.hypot(from_fovea[0], from_fovea[1])
-        if (role == "macular" and reach < rng.uniform(0.28, 0.5)) or width < THINNEST or math.hypot(point[0], point[1]) > 9:
+        reach = math.hypot(t - FOVEA_TEMPORAL_DD, v + FOVEA_BELOW_DD)
+        if (role == "macular" and reach < rng.uniform(0.28, 0.5)) or width < THINNEST or math.hypot(t, v) > 9:
             break
-        here = (kind, int(point[0] // CELL), int(point[1] // CELL))
+        here = (kind, int(t // CELL), int(v // CELL))
         if depth > 0 and travelled > 0.3 and taken.get(here, own) != own:
             break
         taken.setdefault(here, own)
-        wanted = _wanted(point, role, from_fovea, reach)
+        wanted = _wanted(t, v, role)
         turn = (math.atan2(wanted[1], wanted[0]) - heading + np.pi) % (2 * np.pi) - np.pi
         pull = PULL[role]
         if depth == 0 and travelled < 0.75:
@@ -126,12 +130,12 @@ def _branch(
         bend = 0.86 * bend + rng.normal(0, 0.020) * tortuosity
         ripple = 0.030 * (tortuosity - 0.3) * math.cos(travelled / wave * 6.28 / 2 + phase)
         heading += pull * turn + bend + ripple
-        point = point + STRIDE * np.array([math.cos(heading), math.sin(heading)])
+        t, v = t + STRIDE * math.cos(heading), v + STRIDE * math.sin(heading)
         width *= 1 - STRIDE * (0.035 if depth == 0 else 0.13 if depth == 1 else 0.22)
         if travelled > next_child and depth < 4 and width > THINNEST * 1.5 and i < steps - 5:
             next_child = travelled + rng.uniform(0.28, 0.72)
             side = -side if rng.random() < 0.8 else side
-            children += _child(rng, point, heading, width, length - travelled, kind, role, depth, side, tortuosity, taken)
+            children += _child(rng, (t, v), heading, width, length - travelled, kind, role, depth, side, tortuosity, taken)
             width *= 0.93 if depth == 0 else 0.88
     fade = min(grown, max(6, grown // 3)) if depth else 0
     widths[grown - fade : grown] *= np.linspace(1, 0.3, fade)  # a twig ends by thinning out of sight, not with a stump
@@ -139,21 +143,22 @@ def _branch(
     return [run, *children] if grown > 3 else children
 
 
-def _wanted(point: Points, role: str, from_fovea: Points, reach: float) -> Points:
+def _wanted(t: float, v: float, role: str) -> Direction:
+    """Where a vessel of this role would like to go."""
     if role == "macular":
-        return -from_fovea / (reach + 1e-9)
+        return _unit(FOVEA_TEMPORAL_DD - t, -FOVEA_BELOW_DD - v)
     if role == "arcade":
-        return arcade_flow(point)
-    along = flow(point)
+        return _arcade_flow(t, v)
+    along = _flow(t, v)
     if role == "peripheral":
-        away = from_fovea / (reach + 1e-9)
-        along = 0.45 * along + 0.55 * (away if point[0] > 0 else point / (math.hypot(point[0], point[1]) + 1e-9))
+        away = _unit(t - FOVEA_TEMPORAL_DD, v + FOVEA_BELOW_DD) if t > 0 else _unit(t, v)
+        along = (0.45 * along[0] + 0.55 * away[0], 0.45 * along[1] + 0.55 * away[1])
     return along
 
 
 def _child(
     rng: np.random.Generator,
-    point: Points,
+    point: Direction,
     heading: float,
     width: float,
     remaining: float,
@@ -164,14 +169,14 @@ def _child(
     tortuosity: float,
     taken: Taken,
 ) -> list[Vessel]:
-    to_fovea = FOVEA - point
+    to_fovea = FOVEA_TEMPORAL_DD - point[0], -FOVEA_BELOW_DD - point[1]
     inward = np.sign(to_fovea[0] * math.sin(heading) - to_fovea[1] * math.cos(heading))
     to_macula = role in ("arcade", "macular") and side == -inward and point[0] > 0.5
-    angle = heading + side * np.deg2rad(rng.uniform(35, 70) if to_macula else rng.uniform(24, 48))
+    angle = heading + side * math.radians(rng.uniform(35, 70) if to_macula else rng.uniform(24, 48))
     share = rng.uniform(0.30, 0.48) if to_macula else rng.uniform(0.48, 0.74)
     child_role: Literal["macular", "peripheral"] = "macular" if to_macula else "peripheral"
     length = min(remaining, rng.uniform(0.9, 2.0)) if to_macula else remaining * rng.uniform(0.45, 0.9)
-    return _branch(rng, point, angle, width * share, length, kind, child_role, depth + 1, tortuosity, taken)
+    return _branch(rng, np.array(point), angle, width * share, length, kind, child_role, depth + 1, tortuosity, taken)
 
 
 def draw(vessels: list[Vessel], where: Layout, kind: Literal["artery", "vein"]) -> tuple[Plane, Plane]:
