@@ -53,7 +53,8 @@ def run_localization(places: Sequence[Path], options: Options) -> None:
     workers = min(options.workers or cores(), len(paths))
     threads = settings.localizer.threads or max(1, cores() // workers)
     localizer = open_localizer(options.implementation, options.weights or settings.localizer.weights, threads, options.min_score)
-    print_note(f"{localizer.identity}; {localizer.caution}" if localizer.caution else "")
+    identity = localizer.identity  # reads the weights: what is wrong with them is told before anything is printed
+    print_note(f"{identity}: {localizer.caution}" if localizer.caution else "")
     overlays = Overlays(options.overlay) if options.overlay is not None else None
     if not options.json_output:
         write_lines(heading())
