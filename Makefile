@@ -4,13 +4,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: consult test lint bench setup setup-dev examples pictures clean
+.PHONY: consult test test-train lint bench setup setup-dev examples pictures clean
 
 consult: setup  ## set everything up, then walk the shipped example case
 	$(BIN)/fovea consult --image examples/clear.jpg --text-file examples/clear.txt
 
 test: setup-dev  ## set everything up, then run the tests
 	$(BIN)/python -m pytest
+
+test-train:  ## the tests that need the extra `train` (ultralytics), in an environment of their own
+	test -x .venv-train/bin/python || $(PYTHON) -m venv .venv-train
+	.venv-train/bin/python -m pip install --quiet -e ".[dev,train]"
+	.venv-train/bin/python -m pytest tests/contract/test_localizer.py tests/contract/test_ultralytics.py
 
 lint: setup-dev  ## linters and type checker
 	$(BIN)/ruff check .

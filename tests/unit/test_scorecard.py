@@ -179,9 +179,18 @@ def test_a_scorecard_by_hand() -> None:
     assert card["image_level"]["no_visible_lesion"]["auroc"] == 1.0
     assert "haemorrhage" in card["image_level"]
     assert card["image_level"]["hard_exudate"]["brier"] == pytest.approx((0.1**2 + 0.2**2 + 0.1**2) / 3, abs=1e-6)
-    assert [one["photographs"] for one in card["image_level"]["hard_exudate"]["calibration"]] == [1, 1, 1]
+    assert card["image_level"]["hard_exudate"]["calibration"] == [{"photographs": 3, "chance": pytest.approx(0.4), "share": pytest.approx(1 / 3)}]
     disc = card["optic_disc"]
     assert (disc["drawn"], disc["held"], disc["shown"], disc["share_held"]) == (2, 1, 0, 0.5)
+
+
+def test_calibration_in_groups_of_equal_size() -> None:
+    chances = np.linspace(0, 1, 160)
+    rows = [read({"haemorrhage": (A,)} if n % 4 == 0 else {}, haemorrhage=float(chance)) for n, chance in enumerate(chances)]
+    signal = scorecard(rows, ("haemorrhage",), Told())["image_level"]["haemorrhage"]
+    assert [one["photographs"] for one in signal["calibration"]] == [16] * 10
+    assert all(one["share"] == 0.25 for one in signal["calibration"])
+    assert signal["calibration_error"] == pytest.approx(np.mean([abs(one["chance"] - 0.25) for one in signal["calibration"]]), abs=1e-5)
 
 
 def test_microaneurysms_drawn_apart_are_a_class_apart() -> None:

@@ -18,7 +18,8 @@ from tools.localizer.froc import RATES, Froc, auroc_interval, froc, froc_by_cent
 from tools.localizer.labelled import Bounds, Labelled
 from tools.localizer.names import FOVEA
 
-BINS = 10
+GROUPS = 10
+SMALLEST_GROUP = 8
 CURVE_POINTS = 200
 NO_LESION = "no_visible_lesion"
 RATE_NAMES = dict(zip(RATES, ("1/8", "1/4", "1/2", "1", "2", "4", "8"), strict=True))
@@ -109,12 +110,10 @@ def _image_level(rows: Sequence[Read], labels: Sequence[str]) -> dict[str, Any]:
 def _signal(chances: Sequence[float], truth: Sequence[bool]) -> dict[str, Any]:
     area, low, high = auroc_interval(chances, truth)
     chance, true = np.asarray(chances, dtype=np.float64), np.asarray(truth, dtype=np.float64)
-    place = np.minimum((chance * BINS).astype(int), BINS - 1)
-    bins = [
-        {"photographs": int(inside.sum()), "chance": float(chance[inside].mean()), "share": float(true[inside].mean())}
-        for inside in (place == index for index in range(BINS))
-        if inside.any()
-    ]
+    order = np.argsort(chance, kind="stable")
+    # as many photographs in each: groups of equal width would mostly be empty, and a single photograph says nothing
+    groups = [group for group in np.array_split(order, max(1, min(GROUPS, len(order) // SMALLEST_GROUP))) if group.size]
+    bins = [{"photographs": len(one), "chance": float(chance[one].mean()), "share": float(true[one].mean())} for one in groups]
     off = sum(one["photographs"] * abs(one["chance"] - one["share"]) for one in bins) / max(1, len(chance))
     return {
         "with": int(true.sum()),
