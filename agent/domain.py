@@ -119,6 +119,7 @@ class ImageRef(Value):
     width: Annotated[int, Field(ge=1, description="pixels, after EXIF orientation")]
     height: Annotated[int, Field(ge=1, description="pixels, after EXIF orientation")]
     laterality: Laterality = "unknown"
+    stated_modality: Modality = Field(default="unknown", description="what the file says it is (DICOM SOP class); pixels may say other")
 
 
 class Case(Value):

@@ -28,7 +28,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from agent.domain import Laterality
+from agent.domain import Laterality, Modality
 from agent.errors import ImageError
 
 if TYPE_CHECKING:
@@ -53,11 +53,12 @@ DAMAGE = (OSError, SyntaxError, ValueError, TypeError, IndexError, KeyError, EOF
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """Upright RGB pixels and what else may leave the file: its media type and, from DICOM, which eye."""
+    """Upright RGB pixels and what else may leave the file: its media type and, from DICOM, which eye and which kind of picture."""
 
     pixels: Image.Image
     media_type: str
     laterality: Laterality = "unknown"
+    modality: Modality = "unknown"
 
 
 def decode(data: bytes, limits: Intake) -> Decoded:

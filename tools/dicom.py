@@ -1,32 +1,42 @@
 """DICOM ophthalmic photography (SOP classes 1.2.840.10008.5.1.4.1.1.77.1.5.*) to pixels and laterality, and nothing else.
 
-Uncompressed and JPEG-baseline transfer syntaxes, 8 to 16 bit, monochrome, palette, RGB and YBR; of several frames the first.
-Only Laterality (0020,0060) and Image Laterality (0020,0062) are read besides the pixel description: no patient tag leaves here,
-and no error message quotes one.
+Uncompressed and JPEG-baseline transfer syntaxes, 8 to 16 bit, monochrome, palette, RGB and YBR; of several frames the first, of a
+tomogram's slices the middle one, which crosses the fovea in the usual protocol.
+Only Laterality (0020,0060), Image Laterality (0020,0062) and the SOP class are read besides the pixel description: no patient tag
+leaves here, and neither an error message nor a warning of pydicom's quotes one.
 """
 
 from __future__ import annotations
 
 import io
+import logging
 import struct
+import warnings
 from typing import Any
 
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
 from PIL import Image
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.pixels.processing import apply_color_lut
 from pydicom.pixels.utils import pixel_array
+from pydicom.uid import UID
 
 from agent.domain import Laterality
 from agent.errors import ImageError
 from agent.settings import Intake
 from tools.decoding import Decoded, check_size, to_eight_bits
 
+# pydicom's remarks about odd values quote them: neither stderr nor a log is a place for what may be a patient's name.
+warnings.filterwarnings("ignore", module=r"pydicom(\..*)?")
+logging.getLogger("pydicom").propagate = False
+
+TOMOGRAPHY = "1.2.840.10008.5.1.4.1.1.77.1.5.4"
 LATERALITIES: dict[str, Laterality] = {"R": "right", "L": "left", "B": "both"}
 DAMAGE = (
-    AttributeError, ValueError, TypeError, KeyError, IndexError, OSError, EOFError, struct.error, RuntimeError, NotImplementedError, Warning,
+    BytesLengthException, AttributeError, ValueError, TypeError, KeyError, IndexError, OSError, EOFError, struct.error, RuntimeError,
+    NotImplementedError, Warning,
 )  # fmt: skip
 
 
@@ -42,22 +52,30 @@ def decode_dicom(data: bytes, limits: Intake) -> Decoded:
     try:
         width, height = int(dataset.Columns), int(dataset.Rows)
         photometric = str(dataset.PhotometricInterpretation)
-        syntax = dataset.file_meta.TransferSyntaxUID
+        syntax = _syntax_name(str(dataset.file_meta.TransferSyntaxUID))
+        tomogram = str(dataset.get("SOPClassUID", "")) == TOMOGRAPHY
+        index = int(dataset.get("NumberOfFrames", 1) or 1) // 2 if tomogram else 0
     except DAMAGE as error:
         raise ImageError("the DICOM object does not describe its pixels (rows, columns, photometric interpretation)") from error
     check_size(width, height, limits)
     try:
         # raw=False: pydicom itself brings YBR to RGB.
-        frame = pixel_array(dataset, index=0, raw=False)
+        frame = pixel_array(dataset, index=index, raw=False)
         if photometric == "PALETTE COLOR":
             frame = apply_color_lut(frame, dataset)
     except MemoryError as error:
         raise ImageError(f"not enough memory to decode {width} x {height} pixels") from error
     except DAMAGE as error:
         raise ImageError(
-            f"the DICOM pixel data cannot be decoded (transfer syntax {syntax.name}): truncated, or export it uncompressed"
+            f"the DICOM pixel data cannot be decoded (transfer syntax {syntax}): truncated, or export it uncompressed"
         ) from error
-    return Decoded(_picture(frame, photometric), "application/dicom", _laterality(dataset))
+    return Decoded(_picture(frame, photometric), "application/dicom", _laterality(dataset), "oct" if tomogram else "unknown")
+
+
+def _syntax_name(uid: str) -> str:
+    """The standard's name of a transfer syntax; of any other not even the number, which is free text to whoever wrote the file."""
+    name = UID(uid).name  # of an unknown one its own text
+    return name if name != uid else "unknown"
 
 
 def _picture(frame: NDArray[Any], photometric: str) -> Image.Image:

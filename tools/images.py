@@ -97,6 +97,7 @@ def _examine(data: bytes, number: int, limits: Intake) -> tuple[ImageRef, Decode
         width=decoded.pixels.width,
         height=decoded.pixels.height,
         laterality=decoded.laterality,
+        stated_modality=decoded.modality,
     )
     return ref, decoded
 

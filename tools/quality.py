@@ -104,18 +104,21 @@ LIMITS = Thresholds()
 GRADING = GradingLimits()
 
 
-def judge(pixels: Image) -> Judgement:
-    """Modality, reason, gradability and field of view of an upright RGB picture, in about 13 ms. Never raises for a valid picture."""
+def judge(pixels: Image, stated: Modality = "unknown") -> Judgement:
+    """Modality, reason, gradability and field of view of an upright RGB picture, in about 13 ms; `stated` is what the file says it is.
+    Never raises for a valid picture."""
     if min(pixels.size) < SMALLEST_SIDE:
         return _other(f"a picture of {pixels.width} x {pixels.height} pixels is too small to be judged")
-    return classify(measure(pixels), pixels.size)
+    return classify(measure(pixels), pixels.size, stated)
 
 
-def classify(m: Measures, size: tuple[int, int]) -> Judgement:
+def classify(m: Measures, size: tuple[int, int], stated: Modality = "unknown") -> Judgement:
     """`judge` on measurements already taken; `size` is the width and height of the full picture in pixels."""
     problem = _empty(m)
     if problem:
         return _other(problem)
+    if stated == "oct" and m.chroma < LIMITS.grey_chroma:  # tomograms are grey: a colour picture is judged by what it shows
+        return Judgement("oct", "the file says that it is an optical coherence tomogram", GRADABLE)
     aperture = m.aperture if m.aperture is not None and is_round(m.aperture) else None
     field = _field_of_view(aperture, m)
     if m.chroma < LIMITS.grey_chroma:

@@ -22,6 +22,7 @@ from agent.errors import ImageError
 from agent.settings import Intake
 from tools.decoding import decode, to_eight_bits
 from tools.images import read_image_file
+from tools.quality import judge
 
 LIMITS = Intake()
 NAME = "Doe^Jane"
@@ -324,6 +325,93 @@ def test_dicom_first_of_several_frames() -> None:
     frames = np.stack([np.asarray(picture()), np.zeros((80, 120, 3), np.uint8)])
     data = dicom(frames[0], NumberOfFrames=2, PixelData=frames.tobytes())
     assert close(decode(data, LIMITS).pixels, picture(), 0.01)
+
+
+def test_dicom_sixteen_bit_colour_scales_by_the_depth_it_uses() -> None:
+    pixels = np.asarray(picture()).astype(np.uint16)
+    assert close(decode(dicom(pixels * 257), LIMITS).pixels, picture(), 0.01)
+    assert close(decode(dicom(pixels * 16, BitsStored=12, HighBit=11), LIMITS).pixels, picture(), 1)
+
+
+def subsampled(ybr: np.ndarray[Any, Any]) -> bytes:
+    """Two lumas and one pair of chromas for each two neighbours, as YBR_FULL_422 is stored."""
+    pairs = ybr.reshape(ybr.shape[0], -1, 2, 3)
+    return np.stack([pairs[:, :, 0, 0], pairs[:, :, 1, 0], pairs[:, :, 0, 1], pairs[:, :, 0, 2]], axis=2).astype(np.uint8).tobytes()
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"photometric": "YBR_FULL_422", "PixelData": subsampled(np.asarray(picture().convert("YCbCr")))},
+        {"photometric": "YBR_FULL", "PlanarConfiguration": 1, "PixelData": np.asarray(picture().convert("YCbCr")).transpose(2, 0, 1).tobytes()},
+        {"photometric": "RGB", "PlanarConfiguration": 1, "PixelData": np.asarray(picture()).transpose(2, 0, 1).tobytes()},
+    ],
+)
+def test_dicom_layouts_of_colour(more: dict[str, Any]) -> None:
+    assert close(decode(dicom(np.asarray(picture()), **more), LIMITS).pixels, picture(), 3)
+
+
+@pytest.mark.filterwarnings("ignore:.*codestream:UserWarning")  # pydicom remarks on the wrong label, as the product lets it do unheard
+@pytest.mark.parametrize("photometric", ["RGB", "YBR_FULL", "YBR_FULL_422"])
+@pytest.mark.parametrize("keep_rgb", [True, False])
+def test_dicom_jpeg_is_read_by_what_it_holds_not_by_its_label(photometric: str, keep_rgb: bool) -> None:
+    frame = encoded(picture(), "JPEG", quality=95, keep_rgb=keep_rgb)
+    data = dicom(np.asarray(picture()), photometric, syntax=JPEGBaseline8Bit, PixelData=encapsulate([frame]))
+    assert close(decode(data, LIMITS).pixels, picture(), 2)
+
+
+@pytest.mark.parametrize(
+    ("number", "modality"), [(1, "unknown"), (2, "unknown"), (4, "oct"), (5, "unknown"), (6, "unknown")], ids=lambda v: str(v)
+)
+def test_dicom_sop_classes_of_ophthalmic_pictures(number: int, modality: str) -> None:
+    sop = f"1.2.840.10008.5.1.4.1.1.77.1.5.{number}"
+    found = decode(dicom(np.asarray(picture().convert("L")), "MONOCHROME2", SOPClassUID=sop, Laterality="R"), LIMITS)
+    assert (found.modality, found.laterality) == (modality, "right")
+
+
+def test_of_a_tomogram_the_middle_slice_is_taken() -> None:
+    slices = np.stack([np.full((80, 120), 40 * i, np.uint8) for i in range(5)])
+    data = dicom(slices[0], "MONOCHROME2", NumberOfFrames=5, PixelData=slices.tobytes(), SOPClassUID="1.2.840.10008.5.1.4.1.1.77.1.5.4")
+    assert decode(data, LIMITS).pixels.getpixel((5, 5)) == (80, 80, 80)
+
+
+def test_a_stated_tomogram_passes_as_one_unless_it_is_in_colour() -> None:
+    noise = np.random.default_rng(0).integers(40, 200, (200, 300), dtype=np.uint8)
+    grey = Image.fromarray(noise).convert("RGB")
+    assert judge(grey).modality == "other"
+    assert judge(grey, "oct").modality == "oct"
+    assert "file says" in judge(grey, "oct").note
+    assert judge(Image.new("RGB", (300, 200)), "oct").modality == "other", "a black frame is a black frame"
+    colour = Image.fromarray(np.random.default_rng(0).integers(0, 256, (200, 300, 3), dtype=np.uint8))
+    assert judge(colour, "oct").modality == "other"
+
+
+def test_odd_values_of_a_dicom_are_not_told_on_stderr(tmp_path: Path) -> None:
+    """In a process of its own: pydicom warns of values that break the standard, and quotes them."""
+    data = dicom(np.asarray(picture()), Laterality="R")
+    odd = data.replace(b"\x20\x00\x60\x00CS\x02\x00R ", b"\x20\x00\x60\x00CS\x24\x00ROE^RICHARD is far too long for it  ")
+    assert odd != data
+    place = tmp_path / "odd.dcm"
+    place.write_bytes(odd)
+    code = (
+        "import sys; from tools.decoding import decode; from agent.settings import Intake\n"
+        "print(decode(open(sys.argv[1], 'rb').read(), Intake()).laterality)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(place)], capture_output=True, text=True, check=True)
+    assert (done.stdout.strip(), done.stderr) == ("unknown", "")
+
+
+@pytest.mark.parametrize("size", [(20_000, 100), (100, 20_000)])
+def test_a_very_wide_strip_is_read_and_judged_to_be_no_photograph(size: tuple[int, int]) -> None:
+    ramp = Image.linear_gradient("L").resize(size).convert("RGB")
+    found = decode(encoded(ramp, "PNG"), LIMITS).pixels
+    assert found.size == size
+    assert judge(found).modality == "other"
+
+
+def test_one_pixel_is_refused_with_its_size() -> None:
+    assert "1 x 1" in refused(encoded(Image.new("RGB", (1, 1)), "PNG"))
+    assert "1 x 1" in refused(dicom(np.zeros((1, 1, 3), np.uint8)))
 
 
 def test_dicom_refusals() -> None:

@@ -62,7 +62,7 @@ class DetectorLocalizer(ABC):
     def localize(self, image: ImageRef, pixels: Image) -> ImageFindings:
         """Anatomy and lesions of one photograph; see the port. On an ungradable one what is seen is reported, and `note` says that what
         is not seen means nothing."""
-        judgement = judge(pixels)
+        judgement = judge(pixels, image.stated_modality)
         if judgement.modality != "cfp":
             note = f"{judgement.note}; the localizer reads colour fundus photographs only"
             return ImageFindings(
