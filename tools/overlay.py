@@ -41,6 +41,8 @@ HALO: Colour = (0, 0, 0)
 SMALLEST_LETTER = 10
 """Pixels: smaller letters cannot be read at full size."""
 NOTE_LINES = 3
+PLAIN = "colour fundus photograph"
+"""How the note of every measured photograph begins: a reader of the overlay sees that it is one."""
 
 
 def draw(pixels: Image.Image, findings: ImageFindings) -> Image.Image:
@@ -171,10 +173,11 @@ def _facts(findings: ImageFindings, unlabelled: int) -> list[str]:
         spread = findings.nearest_exudate_range_dd
         between = f" ({spread[0]:.1f} to {spread[1]:.1f})" if spread else ""
         facts.append(f"nearest exudate {findings.nearest_exudate_dd:.1f} DD from the fovea{between}")
+    reasons = findings.gradability.reasons
     if findings.gradability.status != "gradable":
-        facts.append(findings.gradability.status)
-    if findings.note:
-        facts.append(findings.note)
+        facts.append(": ".join(part for part in (findings.gradability.status, "; ".join(reasons)) if part))
+    told = [part for part in findings.note.split("; ") if part and part not in reasons]
+    facts += [part for part in told if findings.modality != "cfp" or not part.startswith(PLAIN)]
     return facts
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from agent.domain import Box, Gradability, ImageFindings, ImageRef, Lesion, LesionLabel
 from tools.labels import place_labels
-from tools.overlay import STYLES, draw
+from tools.overlay import STYLES, _facts, draw
 from tools.renderer import LesionGroup, Scene, render
 
 
@@ -189,3 +189,14 @@ def test_six_thousand_pixels_and_a_crowd_take_no_age() -> None:
     start = time.perf_counter()
     draw(image, findings(image, crowd(150)))
     assert time.perf_counter() - start < 5  # about 0.4 s on a quiet core
+
+
+def test_the_legend_tells_what_a_reader_does_not_see_and_each_reason_once() -> None:
+    image = Image.new("RGB", (600, 400))
+    bad = Gradability(status="limited", reasons=("the field is unevenly lit",))
+    note = "colour fundus photograph, in a round aperture; the field is unevenly lit; the file states the left eye"
+    assert _facts(findings(image, gradability=bad, note=note), 0) == ["limited: the field is unevenly lit", "the file states the left eye"]
+    scan = findings(image, modality="oct", note="layered grey scan; the localizer reads colour fundus photographs only")
+    assert len(_facts(scan, 0)) == 2
+    near = findings(image, nearest_exudate_dd=0.42, nearest_exudate_range_dd=(0.07, 0.77))
+    assert _facts(near, 3) == ["no room for 3 labels", "nearest exudate 0.4 DD from the fovea (0.1 to 0.8)"]
