@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import io
 import struct
+import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,8 +80,10 @@ def decode(data: bytes, limits: Intake) -> Decoded:
         raise ImageError(f"the {_short(media_type)} header is damaged or cut short: export the picture again") from error
     check_size(picture.width, picture.height, limits)
     try:
+        sixteen_bits = any("RGB;16" in str(tile.args) for tile in picture.tile)
         picture.load()
-        upright = _upright(picture)
+        deep = _dark_of_sixteen_bits(picture, plugin(io.BytesIO(data))) if sixteen_bits else None
+        upright = _upright(picture if deep is None else deep, picture)
         rgb = _rgb(upright)
     except MemoryError as error:
         raise ImageError(f"not enough memory to decode {picture.width} x {picture.height} pixels") from error
@@ -142,9 +145,31 @@ def _short(media_type: str) -> str:
     return media_type.removeprefix("image/").upper()
 
 
-def _upright(picture: Image.Image) -> Image.Image:
+def _dark_of_sixteen_bits(picture: ImageFile, again: ImageFile) -> Image.Image | None:
+    """A picture of 16 bits a colour in the depth it uses; None where it uses all of it.
+
+    Pillow keeps the upper bytes: 12-bit colour would come out black. Read again (`again`: opened, not loaded) with the byte order
+    turned round, it gives the lower bytes.
+    """
+    if picture.mode != "RGB" or not 0 < max(high for _, high in cast(tuple[tuple[int, int], ...], picture.getextrema())) < 64:
+        return None
+    again.tile = [tile._replace(args=_turned(tile.args)) for tile in again.tile]
+    again.load()
+    return Image.fromarray(to_eight_bits(np.asarray(picture).astype(np.uint16) << 8 | np.asarray(again)))
+
+
+def _turned(args: Any) -> Any:
+    """A decoder's arguments with the raw mode of 16-bit colour in the other byte order; others as they are."""
+    if isinstance(args, tuple):
+        return tuple(_turned(one) for one in args)
+    orders = {"RGB;16L": "RGB;16B", "RGB;16B": "RGB;16L", "RGB;16N": "RGB;16B" if sys.byteorder == "little" else "RGB;16L"}
+    return orders.get(args, args) if isinstance(args, str) else args
+
+
+def _upright(picture: Image.Image, described: Image.Image) -> Image.Image:
+    """The picture turned as the metadata of `described` says."""
     try:
-        orientation = picture.getexif().get(EXIF_ORIENTATION, 1)
+        orientation = described.getexif().get(EXIF_ORIENTATION, 1)
     except DAMAGE:
         return picture  # the pixels decoded; only their metadata is broken
     transposition = TRANSPOSITIONS.get(orientation) if isinstance(orientation, int) else None

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import os
+import struct
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -181,6 +183,39 @@ def test_sixteen_bits_scale_by_the_depth_they_use(kind: str, top: int, bits: int
     found = np.asarray(decode(encoded(Image.fromarray(ramp), kind), LIMITS).pixels)
     assert found.max() == round(top * 255 / (2**bits - 1))
     assert found[40, 60, 0] == pytest.approx(found.max() / 2, abs=2)
+
+
+def deep_tiff(pixels: np.ndarray[Any, Any], order: str, deflated: bool) -> bytes:
+    """A TIFF of 16 bits a colour, which Pillow reads and does not write."""
+    height, width, _ = pixels.shape
+    strip = pixels.astype(f"{order}u2").tobytes()
+    strip = zlib.compress(strip) if deflated else strip
+    bits = 8 + len(strip) + len(strip) % 2
+    tags = [(256, 4, width), (257, 4, height), (258, 3, bits), (259, 3, 8 if deflated else 1), (262, 3, 2), (273, 4, 8), (277, 3, 3)]
+    tags += [(278, 4, height), (279, 4, len(strip)), (284, 3, 1)]
+    out = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "I", bits + 6) + strip + b"\0" * (len(strip) % 2)
+    out += struct.pack(order + "3H", 16, 16, 16) + struct.pack(order + "H", len(tags))
+    for tag, kind, value in tags:
+        out += struct.pack(order + "HHI", tag, kind, 3 if tag == 258 else 1)
+        out += struct.pack(order + "HH", value, 0) if kind == 3 and tag != 258 else struct.pack(order + "I", value)
+    return out + struct.pack(order + "I", 0)
+
+
+def deep_png(pixels: np.ndarray[Any, Any]) -> bytes:
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    header = struct.pack(">IIBBBBB", pixels.shape[1], pixels.shape[0], 16, 2, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
+
+
+@pytest.mark.parametrize("factor", [257, 16, 4], ids=["16 bit", "12 bit", "10 bit"])
+@pytest.mark.parametrize("kind", ["PNG", "TIFF <", "TIFF >", "TIFF < deflated", "TIFF > deflated"])
+def test_sixteen_bit_colour_scales_by_the_depth_it_uses(kind: str, factor: int) -> None:
+    pixels = np.asarray(picture()).astype(np.uint16) * factor
+    data = deep_png(pixels) if kind == "PNG" else deep_tiff(pixels, kind[5], "deflated" in kind)
+    assert close(decode(data, LIMITS).pixels, picture(), 1.5)
 
 
 def test_float_tiff_scales_by_its_range() -> None:
