@@ -17,6 +17,7 @@ from agent.errors import LocalizerError
 from tools.localizer.assembly import Detection, DetectorLocalizer, best_scores
 from tools.localizer.boxes import suppress
 from tools.localizer.card import LESIONS, OPTIC_DISC, Card, load_card
+from tools.localizer.names import FOVEA
 from tools.localizer.preprocess import Square, square_of
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 SHIPPED = Path(__file__).parent / "weights" / "fovea-localizer.onnx"
 RAW_FLOOR = 0.001
 """Raw scores below this are noise: the detector gives some twenty thousand candidates."""
+SINGLE = (OPTIC_DISC, FOVEA)
+"""A photograph shows one of each at most."""
 CANDIDATES = 1000
 """Candidates per class that enter non-maximum suppression, best first."""
 
@@ -41,6 +44,7 @@ class OnnxLocalizer(DetectorLocalizer):
         self._weights = weights or SHIPPED
         self._threads = threads
         self._lock = threading.Lock()
+        self._own = threading.local()
         self._loaded: tuple[Card, Any] | None = None
 
     @property
@@ -53,7 +57,11 @@ class OnnxLocalizer(DetectorLocalizer):
         return self._load()[0]
 
     def detect(self, pixels: Image, field: Box | None = None) -> list[Detection]:
-        square = self.preprocess(pixels, field)
+        side = self.card.image_size
+        canvas: npt.NDArray[np.float32] | None = getattr(self._own, "canvas", None)
+        if canvas is None:
+            canvas = self._own.canvas = np.empty((3, side, side), dtype=np.float32)
+        square = square_of(pixels, side, field, canvas)
         return self.postprocess(self.run(square), square)
 
     def threshold(self, name: str) -> float | None:
@@ -82,7 +90,7 @@ class OnnxLocalizer(DetectorLocalizer):
             candidates = candidates[np.argsort(-scores[candidates], kind="stable")[:CANDIDATES]]
             centre, half = raw[:2, candidates].T, raw[2:4, candidates].T / 2
             boxes = to_photograph(np.hstack([centre - half, centre + half]), square)
-            limit = 1 if one.name == OPTIC_DISC else card.max_boxes
+            limit = 1 if one.name in SINGLE else card.max_boxes
             for kept in suppress(boxes, scores[candidates], card.overlap, limit):
                 x1, y1, x2, y2 = (round(float(value), 5) for value in boxes[kept])
                 score = float(scores[candidates[kept]])

@@ -44,20 +44,29 @@ def crop_to_field(pixels: Image.Image, field: Box | None = None) -> tuple[Image.
     x1, y1, x2, y2 = (found.x1, found.y1, found.x2, found.y2) if found else WHOLE
     width, height = pixels.size
     left, top, right, bottom = round(x1 * width), round(y1 * height), round(x2 * width), round(y2 * height)
-    if min(right - left, bottom - top) < SMALLEST_FIELD:  # so small a field is a misreading
-        return pixels, WHOLE
+    if min(right - left, bottom - top) < SMALLEST_FIELD or (left, top, right, bottom) == (0, 0, width, height):
+        return pixels, WHOLE  # so small a field is a misreading
     return pixels.crop((left, top, right, bottom)), (left / width, top / height, right / width, bottom / height)
 
 
-def square_of(pixels: Image.Image, size: int, field: Box | None = None) -> Square:
-    """Crops to the field of view, scales its longer side to `size` and centres it on grey."""
+def square_of(pixels: Image.Image, size: int, field: Box | None = None, out: npt.NDArray[np.float32] | None = None) -> Square:
+    """Crops to the field of view, scales its longer side to `size` and centres it on grey.
+
+    `out`, float32, 3 x size x size, takes the pixels instead of new memory: asking the kernel for twelve megabytes of it anew for each
+    photograph costs as much time as filling them. Its content is then that of the last square made.
+    """
     crop, frame = crop_to_field(pixels, field)
     scale = size / max(crop.size)
     width, height = (max(1, round(side * scale)) for side in crop.size)
-    picture = crop.convert("RGB").resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0)
+    coloured = crop if crop.mode == "RGB" else crop.convert("RGB")  # convert() would copy what is RGB already
+    picture = coloured.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0)
     pad_x, pad_y = (size - width) // 2, (size - height) // 2
-    canvas = np.full((3, size, size), GREY / 255, dtype=np.float32)
-    channels = np.asarray(picture).transpose(2, 0, 1)
-    np.multiply(channels, np.float32(1 / 255), out=canvas[:, pad_y : pad_y + height, pad_x : pad_x + width])
+    canvas = np.empty((3, size, size), dtype=np.float32) if out is None else out
+    grey = np.float32(GREY / 255)
+    canvas[:, :pad_y], canvas[:, pad_y + height :] = grey, grey
+    inside = canvas[:, pad_y : pad_y + height]
+    inside[:, :, :pad_x], inside[:, :, pad_x + width :] = grey, grey
+    for plane, band in zip(inside, picture.split(), strict=True):
+        np.multiply(np.asarray(band), np.float32(1 / 255), out=plane[:, pad_x : pad_x + width])
     step_x, step_y = (frame[2] - frame[0]) / width, (frame[3] - frame[1]) / height
     return Square(canvas[None], frame[0] - pad_x * step_x, frame[1] - pad_y * step_y, step_x, step_y, frame)

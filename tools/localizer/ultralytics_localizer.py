@@ -26,8 +26,8 @@ import numpy.typing as npt
 from agent.domain import Box, LesionLabel
 from agent.errors import LocalizerError
 from tools.localizer.assembly import Detection, DetectorLocalizer, best_scores
-from tools.localizer.card import OPTIC_DISC, Card
-from tools.localizer.detector import RAW_FLOOR, SHIPPED, checked_weights, image_level_of, onnx_errors, threshold_of, to_photograph
+from tools.localizer.card import Card
+from tools.localizer.detector import RAW_FLOOR, SHIPPED, SINGLE, checked_weights, image_level_of, onnx_errors, threshold_of, to_photograph
 from tools.localizer.names import labels_of
 from tools.localizer.preprocess import Square, square_of
 
@@ -218,11 +218,12 @@ def _yolo() -> Any:
 def _detections(
     boxes: Array, rows: Array, names: Sequence[str], fitted: Mapping[str, Callable[[float], float]], most: int
 ) -> list[Detection]:
-    """Boxes in fractions (n x 4) with their rows (n x 6), class by class, best first; one optic disc, at most `most` of the others."""
+    """Boxes in fractions (n x 4) with their rows (n x 6), class by class, best first; one optic disc and one fovea, `most` of the
+    others."""
     found: list[Detection] = []
     for index, name in enumerate(names):
         chosen = np.flatnonzero(rows[:, 5] == index)
-        chosen = chosen[np.argsort(-rows[chosen, 4], kind="stable")][: 1 if name == OPTIC_DISC else most]
+        chosen = chosen[np.argsort(-rows[chosen, 4], kind="stable")][: 1 if name in SINGLE else most]
         for one in chosen:
             x1, y1, x2, y2 = (round(float(value), 5) for value in boxes[one])
             raw = float(rows[one, 4])
