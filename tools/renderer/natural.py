@@ -1,6 +1,6 @@
 """Lesions as photographs show them: irregular, mottled, often faint. `contrast` 1 is a plain one, 0.3 hardly to be seen.
 
-Looked at beside the lesions of Indian and Mexican screening photographs; sizes after the ETDRS standard photographs (Report 10, 1991):
+Looked at beside the lesions of Indian screening photographs; sizes after the ETDRS standard photographs (Report 10, 1991):
 a microaneurysm is at most 1/12 DD across, cotton wool spots are 1/4 to 1/2 DD.
 """
 
