@@ -125,7 +125,7 @@ def answer_region_question(findings: ImageFindings, question: str) -> Answer:
 
     Raises ValueError, quoting the box, where its numbers are no box.
     """
-    bare = re.search(r"\[+[^\[\]]*\d[^\[\]]*\]+", question)
+    bare = re.search(r"\[[\[\]\d\s,.;-]*,[\[\]\d\s,.;-]*\]", question)
     if "<box>" in question:
         boxes = [box for one in read_boxes(question) for box in one.boxes]
     else:

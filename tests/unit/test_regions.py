@@ -193,6 +193,10 @@ def test_questions_with_a_box_ask_what_it_holds() -> None:
         assert answer.found
         assert answer.text.startswith("Optic disc")
         assert answer.boxes == (DISC,)
+    two = answer_region_question(findings, "[[720, 420, 800, 540], [0, 0, 100, 100]]")
+    assert (len(two.boxes), two.text.count("The box lies in")) == (2, 2)
+    for aside in ("Where is the optic disc [see note 3]?", "Where is the optic disc [1]?"):
+        assert answer_region_question(findings, aside).boxes == (DISC,)
     assert answer_region_question(findings, "Where is the optic disc?") == find(findings, "Where is the optic disc?")
     with pytest.raises(ValueError, match="1200 is outside"):
         answer_region_question(findings, "What is in [[0, 0, 1200, 4]]?")
