@@ -95,15 +95,16 @@ def localize(
     overlay: Annotated[Path | None, typer.Option(help="Write each measured photograph with its numbered lesions into this directory.")] = None,
     weights: Annotated[Path | None, typer.Option(help="A detector to use instead of the shipped one.")] = None,
     implementation: Annotated[
-        ImplementationChoice, typer.Option(help="onnx: ONNX Runtime. ultralytics: the extra 'train'; also reads a .pt of your own.")
-    ] = ImplementationChoice.onnx,
+        ImplementationChoice | None,
+        typer.Option(help="onnx: ONNX Runtime. ultralytics: the extra 'train'; also reads a .pt of your own (one you trust: it is code)."),
+    ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Images looked at at once; unset: one per core.")] = None,
 ) -> None:
     """Say where things are on photographs: optic disc, lesions, distances, and whether a photograph can be judged."""
     from agent.localizing import Options, run_localization
 
     with told():
-        run_localization(image, Options(min_score, overlay, weights, implementation.value, workers, json_output))
+        run_localization(image, Options(min_score, overlay, weights, implementation.value if implementation else None, workers, json_output))
 
 
 def _read(path: Path, characters: int) -> str:
@@ -162,14 +163,14 @@ def localizer_evaluate(
         Path | None, typer.Option(help="A file with the class names, one a line; unset: optic_disc, hard_exudates, haemorrhage.")
     ] = None,
     weights: Annotated[Path | None, typer.Option(help="A detector to use instead of the shipped one.")] = None,
-    implementation: Annotated[ImplementationChoice, typer.Option(help="What runs the detector.")] = ImplementationChoice.onnx,
+    implementation: Annotated[ImplementationChoice | None, typer.Option(help="What runs the detector; unset: the setting.")] = None,
     json_output: Annotated[bool, typer.Option("--json", help="One JSON object on standard output and nothing else.")] = False,
 ) -> None:
     """Measure the detector on labelled photographs: mAP50, FROC, whole photographs (AUROC, calibration), the disc."""
     from agent.evaluating import run_evaluation
 
     with told():
-        run_evaluation(images, labels, names, weights, implementation.value, json_output=json_output)
+        run_evaluation(images, labels, names, weights, implementation.value if implementation else None, json_output=json_output)
 
 
 @localizer_app.command("train")

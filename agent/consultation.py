@@ -120,9 +120,9 @@ def _show(report: CaseReport, json_output: bool) -> None:
 def _warming_localizer(settings: Settings) -> Localizer:
     """The detector, its weights being loaded by a second thread while this one imports the rest; what fails there fails again,
     and is told, when the localizer is used."""
-    from tools.localizer.detector import OnnxLocalizer
+    from tools.localizer.opening import open_localizer
 
-    localizer = OnnxLocalizer(settings.localizer.weights, settings.localizer.threads)
+    localizer = open_localizer(settings.localizer.implementation, settings.localizer.weights, settings.localizer.threads)
 
     def load() -> None:
         with suppress(LocalizerError):

@@ -79,9 +79,9 @@ def _images(settings: Settings) -> ImageStore:
 
 
 def _localizer(settings: Settings) -> Localizer:
-    from tools.localizer.detector import OnnxLocalizer
+    from tools.localizer.opening import open_localizer
 
-    return OnnxLocalizer(settings.localizer.weights, settings.localizer.threads)
+    return open_localizer(settings.localizer.implementation, settings.localizer.weights, settings.localizer.threads)
 
 
 def _reasoner(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def run_evaluation(
-    images: Path, labels: Path, names: Path | None, weights: Path | None, implementation: Implementation, *, json_output: bool
+    images: Path, labels: Path, names: Path | None, weights: Path | None, implementation: Implementation | None, *, json_output: bool
 ) -> None:
     """Reads every photograph through the `Localizer` port and prints the scorecard: one JSON object, or tables for a reader.
 
@@ -31,17 +31,18 @@ def run_evaluation(
     classes = read_names(names)
     drawn = read_labelled(images, labels, classes)
     workers = min(cores(), len(drawn))
-    localizer = open_localizer(implementation, weights or settings.localizer.weights, max(1, cores() // workers), min_score=0.0)
+    chosen = settings.localizer
+    localizer = open_localizer(implementation or chosen.implementation, weights or chosen.weights, chosen.threads, 0.0, callers=workers)
     reads: list[Read] = []
     unread: list[str] = []
-    with progress_bar(len(drawn)) as advance:
+    with progress_bar(len(drawn)) as bar:
         results = localize_files((one.path for one in drawn), localizer, settings.intake, workers)
         for one, result in zip(drawn, results, strict=True):
             if result.findings is not None:
                 reads.append(Read(one, result.findings))
             else:
                 unread.append(f"{result.path}: {result.error}")
-            advance()
+            bar.advance()
     for line in unread:
         print_note(line)
     if not reads:

@@ -18,6 +18,7 @@ from agent.wording import plain_text
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+    from rich.progress import Progress
 
     from tools.localizer.batch import Result
     from tools.localizer.opening import Implementation
@@ -30,7 +31,7 @@ class Options:
     min_score: float | None = None
     overlay: Path | None = None
     weights: Path | None = None
-    implementation: Implementation = "onnx"
+    implementation: Implementation | None = None
     workers: int | None = None
     json_output: bool = False
 
@@ -51,20 +52,26 @@ def run_localization(places: Sequence[Path], options: Options) -> None:
     if options.overlay is not None:
         check_directory_target(options.overlay)
     workers = min(options.workers or cores(), len(paths))
-    threads = settings.localizer.threads or max(1, cores() // workers)
-    localizer = open_localizer(options.implementation, options.weights or settings.localizer.weights, threads, options.min_score)
+    localizer = open_localizer(
+        options.implementation or settings.localizer.implementation,
+        options.weights or settings.localizer.weights,
+        settings.localizer.threads,
+        options.min_score,
+        callers=workers,
+    )
     identity = localizer.identity  # reads the weights: what is wrong with them is told before anything is printed
     print_note(f"{identity}: {localizer.caution}" if localizer.caution else "")
     overlays = Overlays(options.overlay) if options.overlay is not None else None
     if not options.json_output:
         write_lines(heading())
     unread: list[Result] = []
-    with progress_bar(len(paths)) as advance:
+    with progress_bar(len(paths)) as bar:
         for result in localize_files(paths, localizer, settings.intake, workers, overlays.write if overlays else None):
             if result.findings is None:
                 unread.append(result)
-            show(result, overlays, json_output=options.json_output, alone=len(paths) == 1)
-            advance()
+            with bar.aside():
+                show(result, overlays, json_output=options.json_output, alone=len(paths) == 1)
+            bar.advance()
     _tell(unread, {str(place) for place in places})
 
 
@@ -159,19 +166,39 @@ def anatomy(findings: ImageFindings) -> dict[str, Any]:
     }
 
 
+class Bar:
+    """A progress bar on stderr, or none."""
+
+    def __init__(self, progress: Progress | None = None, task: Any = None) -> None:
+        self._progress, self._task = progress, task
+
+    def advance(self) -> None:
+        if self._progress is not None:
+            self._progress.advance(self._task)
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Out of the way while something is printed, where both share a terminal."""
+        hidden = self._progress is not None and sys.stdout.isatty()
+        if hidden and self._progress is not None:
+            self._progress.stop()
+        yield
+        if hidden and self._progress is not None:
+            self._progress.start()
+
+
 @contextmanager
-def progress_bar(total: int) -> Iterator[Any]:
-    """A bar on stderr where that is a terminal; yields what is to be called after each file."""
+def progress_bar(total: int) -> Iterator[Bar]:
+    """A bar on stderr where that is a terminal and there is more than one file."""
     if total < 2 or sys.stderr is None or not sys.stderr.isatty():
-        yield lambda: None
+        yield Bar()
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = TextColumn("localize"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty()) as progress:
-        task = progress.add_task("localize", total=total)
-        yield lambda: progress.advance(task)
+    with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False, redirect_stderr=False) as progress:
+        yield Bar(progress, progress.add_task("localize", total=total))
 
 
 def print_note(text: str) -> None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -37,6 +37,7 @@ class Intake(Section):
 
 
 class LocalizerSettings(Section):
+    implementation: Literal["onnx", "ultralytics"] = Field("onnx", description="what runs the detector; ultralytics needs the extra 'train'")
     weights: Path | None = Field(None, description="an ONNX detector to use instead of the shipped one; its .json card lies beside it")
     threads: Annotated[int, Field(ge=0)] = Field(0, description="ONNX Runtime threads; 0: one per physical core")
 

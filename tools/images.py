@@ -85,7 +85,8 @@ def _size(image: Image.Image) -> int:
     return image.width * image.height * 4  # Pillow keeps RGB in four bytes
 
 
-def _examine(data: bytes, number: int, limits: Intake) -> tuple[ImageRef, Decoded]:
+def examine(data: bytes, number: int, limits: Intake) -> tuple[ImageRef, Decoded]:
+    """The reference and the decoded pixels of one image. Raises `ImageError`, naming it by its number."""
     try:
         decoded = decode(data, limits)
     except ImageError as error:
@@ -131,7 +132,7 @@ class MemoryImageStore:
         known = self._find(hashlib.sha256(data).hexdigest())
         if known is not None:
             return known[0].model_copy(update={"number": number})
-        ref, decoded = _examine(data, number, self._limits)
+        ref, decoded = examine(data, number, self._limits)
         kept = _kept(data, decoded)
         self._cache.put(ref.sha256, decoded.pixels)
         with self._lock:
@@ -186,7 +187,7 @@ class DiskImageStore:
         sha256 = hashlib.sha256(data).hexdigest()
         if self._cache.get(sha256) is not None and self._place(sha256).with_suffix(".json").exists():
             return self.reference(sha256, number)
-        ref, decoded = _examine(data, number, self._limits)
+        ref, decoded = examine(data, number, self._limits)
         self._cache.put(sha256, decoded.pixels)
         place = self._place(sha256)
         try:

@@ -6,7 +6,6 @@ is quicker than any pipeline of stages around a many-threaded session, because n
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -15,12 +14,11 @@ from dataclasses import dataclass
 
 from PIL.Image import Image
 
-from agent.domain import ImageFindings, ImageRef
+from agent.domain import ImageFindings
 from agent.errors import ImageError, InputError
 from agent.ports import Localizer
 from agent.settings import Intake
-from tools.decoding import decode
-from tools.images import read_image_file
+from tools.images import examine, read_image_file
 
 AHEAD = 2
 """Files in the air for each worker: one that it reads, one that waits, so that a slow picture at the front stops nobody for long."""
@@ -90,20 +88,10 @@ def localize_files(
 def localize_file(path: str, localizer: Localizer, limits: Intake, look: Look | None = None) -> Result:
     """One file, decoded as a consultation would; see `localize_files`."""
     try:
-        data = read_image_file(path, limits)
-        decoded = decode(data, limits)
+        image, decoded = examine(read_image_file(path, limits), 1, limits)
     except ImageError as error:
-        return Result(path, None, str(error).removeprefix(f"{path!r} "))
-    pixels = decoded.pixels
-    image = ImageRef(
-        number=1,
-        sha256=hashlib.sha256(data).hexdigest(),
-        media_type=decoded.media_type,
-        width=pixels.width,
-        height=pixels.height,
-        laterality=decoded.laterality,
-    )
-    findings = localizer.localize(image, pixels)
+        return Result(path, None, str(error).removeprefix(f"{path!r} ").removeprefix("image 1: "))
+    findings = localizer.localize(image, decoded.pixels)
     if look is not None:
-        look(path, findings, pixels)
+        look(path, findings, decoded.pixels)
     return Result(path, findings)

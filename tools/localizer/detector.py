@@ -77,7 +77,10 @@ class OnnxLocalizer(DetectorLocalizer):
     def run(self, square: Square) -> npt.NDArray[np.float32]:
         """The network's raw output, (4 + classes) x candidates: centre x, centre y, width, height in pixels of the square, scores."""
         _, session = self._load()
-        output: npt.NDArray[np.float32] = session.run(None, {"images": square.pixels})[0][0]
+        try:
+            output: npt.NDArray[np.float32] = session.run(None, {"images": square.pixels})[0][0]
+        except onnx_errors() as error:  # memory that ran out, say
+            raise LocalizerError(f"{self._weights}: ONNX Runtime failed on a photograph: {str(error).splitlines()[0]}") from error
         return output
 
     def postprocess(self, raw: npt.NDArray[np.float32], square: Square) -> list[Detection]:
