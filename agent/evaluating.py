@@ -33,6 +33,7 @@ def run_evaluation(
     workers = min(cores(), len(drawn))
     chosen = settings.localizer
     localizer = open_localizer(implementation or chosen.implementation, weights or chosen.weights, chosen.threads, 0.0, callers=workers)
+    _ = localizer.identity  # reads the weights: what is wrong with them is told before hours of work
     reads: list[Read] = []
     unread: list[str] = []
     with progress_bar(len(drawn)) as bar:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
 import os
@@ -220,6 +221,19 @@ def test_usage_and_weights_fail_in_one_line(fovea: Fovea, tmp_path: Path, args: 
     assert "Traceback" not in done.stderr
     assert words in done.stderr
     assert len(done.stderr.splitlines()) <= 4
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ultralytics") is not None, reason="the extra 'train' is installed")
+@pytest.mark.parametrize("args", [("localize", "a.png"), ("localizer", "evaluate", "--images", ".", "--labels", ".")])
+def test_without_its_extra_ultralytics_says_what_to_install(fovea: Fovea, tmp_path: Path, args: tuple[str, ...]) -> None:
+    Image.new("RGB", (200, 200)).save(tmp_path / "a.png")
+    (tmp_path / "a.txt").write_text("")
+    done = fovea(*args, "--implementation", "ultralytics")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("fovea: ultralytics cannot be imported")
+    assert done.stderr.endswith("pip install 'fovea[train]'\n")
+    by_setting = fovea(*args, FOVEA_LOCALIZER__IMPLEMENTATION="ultralytics")
+    assert (by_setting.returncode, by_setting.stderr) == (2, done.stderr)
 
 
 def test_evaluation_of_drawn_eyes(fovea: Fovea, tmp_path: Path) -> None:

@@ -142,24 +142,24 @@ def load(weights: Path) -> Model:
     """The model in `weights`, with the card beside it if there is one. Raises LocalizerError in one line."""
     if weights.suffix not in (".pt", ".onnx"):
         raise LocalizerError(f"{weights}: ultralytics reads detectors as .pt or .onnx")
+    yolo = _yolo()
     if weights.suffix == ".onnx" and (weights == SHIPPED or weights.with_suffix(".json").exists()):
         card, content = checked_weights(weights)
-        model = _opened(weights, _described(weights, card))
+        model = _opened(yolo, weights, _described(weights, card))
         return Model(model, tuple(one.name for one in card.classes), hashlib.sha256(content).hexdigest(), card)
     try:
         digest = hashlib.sha256(weights.read_bytes()).hexdigest()
     except OSError as error:  # asked here: ultralytics would look for a missing file on the network
         raise LocalizerError(f"{weights}: the detector's weights cannot be read ({error.strerror})") from error
-    model = _opened(weights, weights)
+    model = _opened(yolo, weights, weights)
     if model.task != "detect":
         raise LocalizerError(f"{weights}: a model for {model.task!r}; a detector of boxes is needed")
     names = labels_of((str(name) for _, name in sorted(model.names.items())), str(weights))
     return Model(model, names, digest, None)
 
 
-def _opened(weights: Path, file: Path) -> Any:
+def _opened(yolo: Any, weights: Path, file: Path) -> Any:
     """The model, asked once about a grey picture: what is wrong with a file shows there at the latest."""
-    yolo = _yolo()
     damage: tuple[type[Exception], ...] = (*DAMAGE, *onnx_errors())
     try:
         model = yolo(str(file))
@@ -202,6 +202,7 @@ def _yolo() -> Any:
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         import matplotlib  # comes with the extra
+        import onnx  # noqa: F401  # so that its absence is told here too
         import ultralytics
     except (ImportError, RuntimeError) as error:  # RuntimeError: torchvision built for another torch
         reason = str(error).splitlines()[0]
