@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.errors import InputError
-from agent.localizing import print_note, progress_bar
 from agent.output import dump, standard_output
+from agent.progress import print_note, progress_bar
 from agent.settings import load_settings
 
 if TYPE_CHECKING:

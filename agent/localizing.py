@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,12 +12,11 @@ from agent.domain import ImageFindings
 from agent.errors import ImageError, InputError
 from agent.localized import heading, lines
 from agent.output import check_directory_target, dump, standard_output
+from agent.progress import print_note, progress_bar
 from agent.settings import load_settings
-from agent.wording import plain_text
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-    from rich.progress import Progress
 
     from tools.localizer.batch import Result
     from tools.localizer.opening import Implementation
@@ -164,46 +162,6 @@ def anatomy(findings: ImageFindings) -> dict[str, Any]:
         "areas_dd2": findings.areas,
         "field_of_view": [getattr(findings.field_of_view, side) for side in ("x1", "y1", "x2", "y2")] if findings.field_of_view else None,
     }
-
-
-class Bar:
-    """A progress bar on stderr, or none."""
-
-    def __init__(self, progress: Progress | None = None, task: Any = None) -> None:
-        self._progress, self._task = progress, task
-
-    def advance(self) -> None:
-        if self._progress is not None:
-            self._progress.advance(self._task)
-
-    @contextmanager
-    def aside(self) -> Iterator[None]:
-        """Out of the way while something is printed, where both share a terminal."""
-        hidden = self._progress is not None and sys.stdout.isatty()
-        if hidden and self._progress is not None:
-            self._progress.stop()
-        yield
-        if hidden and self._progress is not None:
-            self._progress.start()
-
-
-@contextmanager
-def progress_bar(total: int) -> Iterator[Bar]:
-    """A bar on stderr where that is a terminal and there is more than one file."""
-    if total < 2 or sys.stderr is None or not sys.stderr.isatty():
-        yield Bar()
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = TextColumn("localize"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False, redirect_stderr=False) as progress:
-        yield Bar(progress, progress.add_task("localize", total=total))
-
-
-def print_note(text: str) -> None:
-    if text and sys.stderr is not None:
-        print(f"fovea: {plain_text(text)}", file=sys.stderr, flush=True)
 
 
 def _tell(unread: Sequence[Result], named: set[str]) -> None:
