@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -109,6 +111,20 @@ def test_a_look_sees_every_picture_that_could_be_read(pictures: list[str], tmp_p
 
     list(localize_files([*pictures, str(tmp_path / "not.png")], StillLocalizer(), LIMITS, 2, look))
     assert seen == {path: (64 + number, 64) for number, path in enumerate(pictures)}
+
+
+def test_pixels_are_gone_when_their_result_is_there(pictures: list[str]) -> None:
+    seen: list[weakref.ref[Image.Image]] = []
+
+    def look(path: str, findings: ImageFindings, pixels: Image.Image) -> None:
+        seen.append(weakref.ref(pixels))
+
+    for number, _ in enumerate(localize_files(pictures * 10, StillLocalizer(), LIMITS, 2, look), start=1):
+        gc.collect()
+        assert sum(one() is not None for one in seen[:number]) <= 2, "at most what the two workers hold"
+    assert len(seen) == 60
+    gc.collect()
+    assert not [one for one in seen if one() is not None]
 
 
 def test_no_workers_are_refused(pictures: list[str]) -> None:
