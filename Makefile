@@ -15,7 +15,7 @@ test: setup-dev  ## set everything up, then run the tests
 test-train:  ## the tests that need the extra `train` (ultralytics), in an environment of their own
 	test -x .venv-train/bin/python || $(PYTHON) -m venv .venv-train
 	.venv-train/bin/python -m pip install --quiet -e ".[dev,train]"
-	.venv-train/bin/python -m pytest tests/contract/test_localizer.py tests/contract/test_ultralytics.py
+	.venv-train/bin/python -m pytest tests/contract/test_localizer.py tests/contract/test_ultralytics.py tests/contract/test_training.py
 
 lint: setup-dev  ## linters and type checker
 	$(BIN)/ruff check .

@@ -177,18 +177,20 @@ def localizer_evaluate(
 def localizer_train(
     data: Annotated[Path, typer.Argument(help="The photographs with YOLO labels (folders images and labels).")],
     out: Annotated[Path, typer.Argument(help="Where weights, metrics and the ONNX file go.")],
-    epochs: Annotated[int, typer.Option(help="Passes over the training photographs.")] = 110,
-    image_size: Annotated[int, typer.Option(help="Long side in pixels at which the detector looks.")] = 1024,
+    image_size: Annotated[int, typer.Option(help="Long side in pixels at which the detector looks; a multiple of 32.")] = 1024,
+    effort: Annotated[float, typer.Option(help="Share of the shipped weights' training steps.")] = 1.0,
+    drawn: Annotated[int, typer.Option(help="Pictures to draw as a second source; 0 for none.")] = 1500,
+    processes: Annotated[int, typer.Option(help="Processes that draw.")] = 2,
     device: Annotated[str, typer.Option(help="One torch device: cpu, 0, 1.")] = "cpu",
 ) -> None:
     """Train the detector. Needs the extra: pip install 'fovea[train]'."""
     with told():
         from tools.localizer.train import train
 
-        measured = train(data, out, epochs=epochs, image_size=image_size, device=device)
+        record = train(data, out, image_size=image_size, effort=effort, device=device, drawn=drawn, processes=processes)
         with standard_output():
-            for name, value in measured.items():
-                typer.echo(f"{name}: {value}")
+            for name, row in record["measured"]["classes"].items():
+                typer.echo(f"{name}: " + ", ".join(f"{key} {value}" for key, value in row.items()))
 
 
 if __name__ == "__main__":

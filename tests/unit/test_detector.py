@@ -85,10 +85,15 @@ def test_a_malformed_card_is_refused(copy: Path, text: str) -> None:
     refuses(copy, "not a detector card")
 
 
-def test_a_network_with_fewer_outputs_than_classes_is_refused(copy: Path) -> None:
+def test_a_network_with_other_outputs_than_classes_is_refused(copy: Path) -> None:
     classes = json.loads(copy.with_suffix(".json").read_text())["classes"]
-    change(copy, classes=[*classes, classes[1] | {"name": "drusen"}])
-    refuses(copy, "1 x 8 x candidates")
+    change(copy, classes=classes[:-1])
+    refuses(copy, f"1 x {4 + len(classes) - 1} x candidates")
+
+
+def test_a_fit_over_the_photograph_needs_classes_the_card_has(copy: Path) -> None:
+    change(copy, signals={"drusen": {"weights": {"cat": 1.0}, "offset": 0.0}})
+    refuses(copy, "'cat'", "no classes of the card")
 
 
 def test_identity_is_name_and_fingerprint_of_the_weights() -> None:
@@ -130,7 +135,7 @@ def test_a_field_too_small_to_be_one_is_ignored() -> None:
 
 def raw_output(*candidates: tuple[int, float, tuple[float, float, float, float]]) -> np.ndarray[Any, np.dtype[np.float32]]:
     """(class, score, centre and size in pixels of the square) as the network would write them, among empty candidates."""
-    raw = np.zeros((7, len(candidates) + 50), dtype=np.float32)
+    raw = np.zeros((4 + len(load_card(SHIPPED.with_suffix(".json")).classes), len(candidates) + 50), dtype=np.float32)
     for column, (index, score, box) in enumerate(candidates):
         raw[:4, column] = box
         raw[4 + index, column] = score
@@ -153,7 +158,7 @@ def test_raw_output_becomes_boxes_of_the_photograph() -> None:
         square,
     )
     found = [(one.name, round(one.raw, 2)) for one in boxes]
-    assert found == [("optic_disc", 0.6), ("hard_exudates", 0.9), ("haemorrhage", 0.7), ("haemorrhage", 0.4)]
+    assert found == [("optic_disc", 0.6), ("hard_exudate", 0.9), ("haemorrhage", 0.7), ("haemorrhage", 0.4)]
     exudate, corner = boxes[1].box, boxes[3].box
     assert (exudate.x1, exudate.y1, exudate.x2, exudate.y2) == pytest.approx((0.45, 0.45, 0.55, 0.55), abs=1e-4)
     assert (corner.x1, corner.y1, corner.x2, corner.y2) == pytest.approx((0, 0, 50 / 1024, 50 / 512), abs=1e-4)

@@ -1,4 +1,4 @@
-"""How the weights are made and measured: split, crops, imitated cameras, average precision, thresholds."""
+"""How the weights are made and measured: split, crops, average precision, thresholds, fits."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tools.localizer.augment import imitate_camera
-from tools.localizer.calibrate import SMALLEST_DISC_SCORE, disc_threshold, fit, lesion_threshold
+from tools.localizer.calibrate import NO_LESION, fit, imitated, lesion_threshold, signals
+from tools.localizer.card import strength
 from tools.localizer.dataset import fold_of, prepare, read
 from tools.localizer.evaluate import Scored, average_precision, matches, recall_precision, summary
 from tools.renderer import Scene, render
@@ -54,15 +54,6 @@ def test_prepared_labels_follow_the_crop(tmp_path: Path) -> None:
     assert width * ratio / height == pytest.approx(0.2 * 300 / (0.4 * 200), rel=0.05), "the box keeps its shape in pixels"
 
 
-def test_imitated_cameras_keep_the_shape_follow_the_seed_and_do_something() -> None:
-    pixels = np.asarray(render(Scene(width=200), seed=3).image)
-    pictures = [imitate_camera(pixels, np.random.default_rng(seed)) for seed in range(30)]
-    assert all(one.shape == pixels.shape and one.dtype == np.uint8 for one in pictures)
-    assert np.array_equal(pictures[7], imitate_camera(pixels, np.random.default_rng(7)))
-    changed = [float(np.abs(one.astype(int) - pixels).mean()) for one in pictures]
-    assert 15 < sum(change > 3 for change in changed) < 30, "most differ plainly, some are left alone"
-
-
 def test_average_precision_by_hand() -> None:
     # best first: hit A, miss, hit B, miss; three drawn. Precision at the hits 1 and 2/3, recall steps of 1/3: (1 + 2/3) / 3
     photographs = [Scored(((0.9, A), (0.6, B), (0.5, A)), (A, B)), Scored(((0.8, A),), (C,))]
@@ -94,13 +85,28 @@ def test_a_lesion_threshold_keeps_nine_in_ten_clear_photographs_clear() -> None:
     assert sum(one.best < threshold for one in clear) >= 18
 
 
-def test_a_disc_threshold_lies_above_the_best_wrong_disc() -> None:
-    right = [Scored(((0.8, A),), (A,))] * 5
-    assert disc_threshold(right) == SMALLEST_DISC_SCORE
-    assert disc_threshold([*right, Scored(((0.55, B),), (A,))]) == pytest.approx(0.5501)
-
-
 def test_the_fit_is_monotone_and_stays_finite_when_classes_separate() -> None:
-    slope, offset = fit([0.001] * 40 + [0.9] * 40, [False] * 40 + [True] * 40)
+    logits = np.array([-6.9] * 40 + [2.2] * 40)
+    slope, offset = fit(np.stack([logits, np.ones(80)], axis=1), [False] * 40 + [True] * 40, (1, 0))
     assert 0 < slope < 10
     assert abs(offset) < 10
+
+
+def test_signals_speak_for_a_lesion_and_against_none() -> None:
+    """Exudates tell themselves apart; 'no visible lesion' falls with either lesion."""
+    ill, clear = Scored(((0.9, A), (0.8, B)), (A,)), Scored(((0.05, A),), ())
+    table = {"hard_exudate": [ill, clear, clear] * 20, "haemorrhage": [clear, ill, clear] * 20}
+    fitted = signals(table)
+    strong, weak = strength([0.9, 0.8]), strength([0.05])
+    assert fitted["hard_exudate"].chance({"hard_exudate": strong}) > 0.9 > 0.1 > fitted["hard_exudate"].chance({"hard_exudate": weak})
+    none = fitted[NO_LESION]
+    assert none.chance({"hard_exudate": weak, "haemorrhage": weak}) > 0.85
+    assert none.chance({"hard_exudate": strong, "haemorrhage": weak}) < 0.15
+    assert none.chance({"hard_exudate": weak, "haemorrhage": strong}) < 0.15
+
+
+def test_an_imitated_photograph_is_reproducible_and_another_picture() -> None:
+    picture = render(Scene(width=300), seed=3).image
+    once, again, other = imitated(picture, 5), imitated(picture, 5), imitated(picture, 6)
+    assert once.size == picture.size
+    assert once.tobytes() == again.tobytes() != other.tobytes()

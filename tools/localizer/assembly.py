@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from agent.domain import Box, ImageFindings, ImageRef, LesionLabel
 from tools.localizer import anatomy, burden
-from tools.localizer.card import LESIONS, OPTIC_DISC
-from tools.localizer.names import FOVEA
+from tools.localizer.card import FOVEA, LESIONS, OPTIC_DISC
 from tools.quality import Judgement, judge
 
 if TYPE_CHECKING:
@@ -105,13 +104,18 @@ class DetectorLocalizer(ABC):
             areas=burden.areas(lesions, retina),
             nearest_exudate_dd=nearest[0] if nearest else None,
             nearest_exudate_range_dd=nearest[1] if nearest else None,
-            image_level=self.image_level(detections),
+            image_level=self.image_level([one for one in detections if not _on_disc(one, retina.disc)]),
             note=_note(judgement, retina, disc is not None, self.caution),
         )
 
     def _shown(self, one: Detection) -> bool:
         threshold = self.threshold(one.name)
         return threshold is not None and one.score >= (threshold if self._min_score is None else self._min_score)
+
+
+def _on_disc(one: Detection, disc: Box | None) -> bool:
+    label = LESIONS.get(one.name)
+    return disc is not None and label in anatomy.COVERED_BY_DISC and anatomy.holds(disc, one.box.centre)
 
 
 def best_of(detections: Sequence[Detection], name: str) -> Detection | None:

@@ -15,7 +15,8 @@ from typing import Literal
 
 from PIL import Image
 
-CLASSES = ("optic_disc", "hard_exudates", "haemorrhage")
+CLASSES = ("optic_disc", "hard_exudate", "haemorrhage")
+"""What the graders drew, in the order of their label files; microaneurysms are among the haemorrhages."""
 Fold = Literal["train", "val"]
 VALIDATION_SHARE = 0.18
 SALT = "fovea-localizer-1"

@@ -14,10 +14,9 @@ import numpy.typing as npt
 
 from agent.domain import Box
 from agent.errors import LocalizerError
-from tools.localizer.assembly import Detection, DetectorLocalizer, best_scores
+from tools.localizer.assembly import Detection, DetectorLocalizer
 from tools.localizer.boxes import suppress
-from tools.localizer.card import LESIONS, OPTIC_DISC, Card, load_card
-from tools.localizer.names import FOVEA
+from tools.localizer.card import FOVEA, OPTIC_DISC, Card, load_card
 from tools.localizer.preprocess import Square, square_of
 
 if TYPE_CHECKING:
@@ -115,13 +114,16 @@ def to_photograph(corners: npt.NDArray[Any], square: Square) -> npt.NDArray[np.f
 
 
 def threshold_of(card: Card, name: str) -> float | None:
-    """The score a class of the card is shown from."""
-    return next((one.threshold for one in card.classes if one.name == name), None)
+    """The score a class of the card is shown from; None for one that is not shown."""
+    return next((one.threshold for one in card.classes if one.name == name and one.enabled), None)
 
 
 def image_level_of(card: Card, detections: Sequence[Detection]) -> dict[str, float]:
-    """The image level as the card fits it."""
-    return best_scores(detections, [LESIONS[one.name] for one in card.classes if one.name in LESIONS])
+    """The image level as the card fits it to the raw scores."""
+    raws: dict[str, list[float]] = {}
+    for one in detections:
+        raws.setdefault(one.name, []).append(one.raw)
+    return card.image_level(raws)
 
 
 def _load(weights: Path, threads: int) -> tuple[Card, Any]:

@@ -60,6 +60,12 @@ def froc_by_centre(photographs: Sequence[Scored]) -> Froc:
     >>> curve.sensitivity(0.5), curve.alarms.tolist()
     (1.0, [0.0, 0.0, 1.0])
     """
+    scores, found, false = hits_by_centre(photographs)
+    return _curve(scores, found, false, photographs)
+
+
+def hits_by_centre(photographs: Sequence[Scored]) -> tuple[Values, Flags, Flags]:
+    """Scores of all boxes, best first; whether each found a drawn box not yet found, by centre; whether each is a false alarm."""
     rows: list[tuple[float, bool, bool]] = []
     for one in photographs:
         drawn = np.asarray(one.drawn, dtype=np.float64).reshape(-1, 4)
@@ -72,7 +78,7 @@ def froc_by_centre(photographs: Sequence[Scored]) -> Froc:
             rows.append((score, bool(fresh.any()), not touched.any()))
     rows.sort(key=lambda row: -row[0])
     table = np.array(rows, dtype=np.float64).reshape(-1, 3)
-    return _curve(table[:, 0], table[:, 1] > 0, table[:, 2] > 0, photographs)
+    return table[:, 0], table[:, 1] > 0, table[:, 2] > 0
 
 
 def auroc_interval(scores: Sequence[float], positive: Sequence[bool], resamples: int = RESAMPLES) -> tuple[float, float, float]:

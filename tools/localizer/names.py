@@ -8,9 +8,8 @@ from typing import get_args
 
 from agent.domain import LesionLabel
 from agent.errors import LocalizerError
-from tools.localizer.card import OPTIC_DISC
+from tools.localizer.card import FOVEA, OPTIC_DISC
 
-FOVEA = "fovea"
 LABELS: tuple[str, ...] = (OPTIC_DISC, FOVEA, *get_args(LesionLabel))
 _SPELLINGS = {
     OPTIC_DISC: "optic disc, optic disk, disc, disk, od, optic nerve head, onh",

@@ -11,8 +11,8 @@ from PIL import Image
 from agent.domain import Box
 from tools.quality import judge
 
-GREY = 114
-"""What fills the square beside the photograph: the value the detector was trained with."""
+SURROUND = 0
+"""What fills the square beside the photograph: black, as the surround of a field of view is, and as the detector was trained."""
 SMALLEST_FIELD = 32
 Bounds = tuple[float, float, float, float]
 WHOLE: Bounds = (0.0, 0.0, 1.0, 1.0)
@@ -50,7 +50,7 @@ def crop_to_field(pixels: Image.Image, field: Box | None = None) -> tuple[Image.
 
 
 def square_of(pixels: Image.Image, size: int, field: Box | None = None, out: npt.NDArray[np.float32] | None = None) -> Square:
-    """Crops to the field of view, scales its longer side to `size` and centres it on grey.
+    """Crops to the field of view, scales its longer side to `size` and centres it on black.
 
     `out`, float32, 3 x size x size, takes the pixels instead of new memory: asking the kernel for twelve megabytes of it anew for each
     photograph costs as much time as filling them. Its content is then that of the last square made.
@@ -62,10 +62,10 @@ def square_of(pixels: Image.Image, size: int, field: Box | None = None, out: npt
     picture = coloured.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0)
     pad_x, pad_y = (size - width) // 2, (size - height) // 2
     canvas = np.empty((3, size, size), dtype=np.float32) if out is None else out
-    grey = np.float32(GREY / 255)
-    canvas[:, :pad_y], canvas[:, pad_y + height :] = grey, grey
+    black = np.float32(SURROUND / 255)
+    canvas[:, :pad_y], canvas[:, pad_y + height :] = black, black
     inside = canvas[:, pad_y : pad_y + height]
-    inside[:, :, :pad_x], inside[:, :, pad_x + width :] = grey, grey
+    inside[:, :, :pad_x], inside[:, :, pad_x + width :] = black, black
     for plane, band in zip(inside, picture.split(), strict=True):
         np.multiply(np.asarray(band), np.float32(1 / 255), out=plane[:, pad_x : pad_x + width])
     step_x, step_y = (frame[2] - frame[0]) / width, (frame[3] - frame[1]) / height

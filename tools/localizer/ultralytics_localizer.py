@@ -5,18 +5,12 @@ A .pt file is a pickle: loading it runs what its maker put in. Load only files w
 
 from __future__ import annotations
 
-import atexit
 import hashlib
-import logging
-import os
 import pickle
-import shutil
-import tempfile
 import threading
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -29,6 +23,7 @@ from tools.localizer.assembly import Detection, DetectorLocalizer, best_scores
 from tools.localizer.card import Card
 from tools.localizer.detector import RAW_FLOOR, SHIPPED, SINGLE, checked_weights, image_level_of, onnx_errors, threshold_of, to_photograph
 from tools.localizer.names import labels_of
+from tools.localizer.offline import offline_ultralytics
 from tools.localizer.preprocess import Square, square_of
 
 if TYPE_CHECKING:
@@ -142,78 +137,32 @@ def load(weights: Path) -> Model:
     """The model in `weights`, with the card beside it if there is one. Raises LocalizerError in one line."""
     if weights.suffix not in (".pt", ".onnx"):
         raise LocalizerError(f"{weights}: ultralytics reads detectors as .pt or .onnx")
-    yolo = _yolo()
+    yolo = offline_ultralytics().YOLO
     if weights.suffix == ".onnx" and (weights == SHIPPED or weights.with_suffix(".json").exists()):
         card, content = checked_weights(weights)
-        model = _opened(yolo, weights, _described(weights, card))
+        model = _opened(yolo, weights)
         return Model(model, tuple(one.name for one in card.classes), hashlib.sha256(content).hexdigest(), card)
     try:
         digest = hashlib.sha256(weights.read_bytes()).hexdigest()
     except OSError as error:  # asked here: ultralytics would look for a missing file on the network
         raise LocalizerError(f"{weights}: the detector's weights cannot be read ({error.strerror})") from error
-    model = _opened(yolo, weights, weights)
+    model = _opened(yolo, weights)
     if model.task != "detect":
         raise LocalizerError(f"{weights}: a model for {model.task!r}; a detector of boxes is needed")
     names = labels_of((str(name) for _, name in sorted(model.names.items())), str(weights))
     return Model(model, names, digest, None)
 
 
-def _opened(yolo: Any, weights: Path, file: Path) -> Any:
+def _opened(yolo: Any, weights: Path) -> Any:
     """The model, asked once about a grey picture: what is wrong with a file shows there at the latest."""
     damage: tuple[type[Exception], ...] = (*DAMAGE, *onnx_errors())
     try:
-        model = yolo(str(file))
+        model = yolo(str(weights))
         model.predict(np.full((64, 64, 3), 114, np.uint8), verbose=False, device="cpu", save=False)
     except damage as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].encode("ascii", "ignore").decode()
         raise LocalizerError(f"{weights}: ultralytics cannot use it: {reason.removeprefix('ERROR ')[:240]}") from error
     return model
-
-
-def _described(weights: Path, card: Card) -> Path:
-    """A copy of the weights that says of itself what ultralytics wants to read there: classes, task, input size."""
-    import onnx
-
-    target = _scratch() / f"{card.sha256[:12]}.onnx"
-    if not target.exists():
-        model = onnx.load(weights)
-        names = {index: one.name for index, one in enumerate(card.classes)}
-        side = [card.image_size, card.image_size]
-        del model.metadata_props[:]
-        props = {"task": "detect", "stride": "32", "batch": "1", "imgsz": str(side), "names": str(names)}
-        onnx.helper.set_model_props(model, props)
-        onnx.save(model, target)
-    return target
-
-
-@cache
-def _scratch() -> Path:
-    """A directory of this process, gone when it ends."""
-    folder = Path(tempfile.mkdtemp(prefix="fovea-ultralytics-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
-
-
-@cache
-def _yolo() -> Any:
-    """ultralytics' model class, kept from phoning, installing, fetching a font and printing. Raises LocalizerError without the extra."""
-    os.environ.update(YOLO_OFFLINE="1", YOLO_AUTOINSTALL="false", YOLO_VERBOSE="false")
-    os.environ.setdefault("YOLO_CONFIG_DIR", str(_scratch()))
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    try:
-        import matplotlib  # comes with the extra
-        import onnx  # noqa: F401  # so that its absence is told here too
-        import ultralytics
-    except (ImportError, RuntimeError) as error:  # RuntimeError: torchvision built for another torch
-        reason = str(error).splitlines()[0]
-        raise LocalizerError(f"ultralytics cannot be imported ({reason}): pip install 'fovea[train]'") from error
-    fonts = Path(os.environ["YOLO_CONFIG_DIR"]) / "Ultralytics"
-    fonts.mkdir(parents=True, exist_ok=True)
-    if not (fonts / "Arial.ttf").exists():
-        shutil.copy(Path(matplotlib.__file__).parent / "mpl-data/fonts/ttf/DejaVuSans.ttf", fonts / "Arial.ttf")
-    ultralytics.settings.update({"sync": False})
-    ultralytics.utils.LOGGER.setLevel(logging.CRITICAL)  # it speaks on standard output
-    return ultralytics.YOLO
 
 
 def _detections(
