@@ -33,6 +33,8 @@ SURE_DISC = 0.5
 """Below this score the disc may be something else, and nothing is measured from it."""
 COVERED_BY_DISC: frozenset[LesionLabel] = frozenset({"hard_exudate", "soft_exudate", "drusen"})
 """Pale lesions the disc itself is taken for."""
+NESTED_SHARE = 0.8
+"""From this share of the smaller box on it lies in the larger one."""
 UNPLACED = "unplaced"
 Side = Literal["left", "right"]
 FoveaSource = Literal["detected", "estimated"]
@@ -221,6 +223,27 @@ def off_disc(found: Iterable[Found], disc: Box | None) -> list[Found]:
     ['haemorrhage']
     """
     return [one for one in found if disc is None or one.label not in COVERED_BY_DISC or not holds(disc, one.box.centre)]
+
+
+def unnested(found: Iterable[Found]) -> list[Found]:
+    """`found`, best first, without the worse of two boxes of one label of which the smaller lies in the larger: a lesion and the bundle
+    around it would count twice.
+
+    >>> bundle, speck, apart = Box(x1=0, y1=0, x2=0.4, y2=0.4), Box(x1=0.1, y1=0.1, x2=0.2, y2=0.2), Box(x1=0.3, y1=0.3, x2=0.5, y2=0.5)
+    >>> [one.score for one in unnested([Found("drusen", 0.5, bundle), Found("drusen", 0.9, speck), Found("drusen", 0.4, apart)])]
+    [0.9, 0.4]
+    """
+    kept: list[Found] = []
+    for one in sorted(found, key=lambda one: -one.score):
+        if not any(one.label == other.label and _nested(one.box, other.box) for other in kept):
+            kept.append(one)
+    return kept
+
+
+def _nested(a: Box, b: Box) -> bool:
+    width, height = min(a.x2, b.x2) - max(a.x1, b.x1), min(a.y2, b.y2) - max(a.y1, b.y1)
+    smaller = min((a.x2 - a.x1) * (a.y2 - a.y1), (b.x2 - b.x1) * (b.y2 - b.y1))
+    return width > 0 and height > 0 and width * height > NESTED_SHARE * smaller
 
 
 def holds(box: Box, point: Point) -> bool:

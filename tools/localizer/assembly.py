@@ -29,8 +29,9 @@ class Detection:
 class DetectorLocalizer(ABC):
     """Implements the `Localizer` port around a detector of boxes.
 
-    `min_score` None shows each class from the threshold of its own; a number shows every box from that score on, the optic disc and the
-    fovea included. Neither number changes what is measured: that takes a disc of `anatomy.SURE_DISC` and a fovea of its own threshold.
+    `min_score` None shows each class from the threshold of its own, of two nested boxes of a lesion the better one; a number shows every
+    box from that score on, the optic disc and the fovea included. Neither number changes what is measured: that takes a disc of
+    `anatomy.SURE_DISC` and a fovea of its own threshold.
     """
 
     def __init__(self, min_score: float | None = None) -> None:
@@ -83,6 +84,8 @@ class DetectorLocalizer(ABC):
             (fovea.box.centre, fovea.score) if fovea is not None and sure else None,
         )
         found = [anatomy.Found(LESIONS[one.name], one.score, one.box) for one in shown if one.name in LESIONS]
+        if self._min_score is None:
+            found = anatomy.unnested(found)
         lesions = anatomy.place(anatomy.off_disc(found, retina.disc), retina)
         nearest = burden.nearest_exudate(lesions, retina)
         return ImageFindings(
