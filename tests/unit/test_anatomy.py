@@ -24,7 +24,8 @@ from tools.localizer.anatomy import (
     place,
 )
 from tools.localizer.burden import areas, nearest_exudate, union_area
-from tools.localizer.findings import NEAR_FOVEA_DD, NO_VISIBLE_LESION, SURE, findings_from
+from tools.localizer.card import NO_VISIBLE_LESION
+from tools.localizer.findings import NEAR_FOVEA_DD, SURE, findings_from
 
 WIDTH, HEIGHT = 1500, 1000
 RIGHT_DISC = Box(x1=0.72, y1=0.42, x2=0.80, y2=0.54)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tools.localizer.calibrate import NO_LESION, fit, imitated, lesion_threshold, signals
-from tools.localizer.card import strength
+from tools.localizer.calibrate import fit, imitated, lesion_threshold, signals
+from tools.localizer.card import NO_VISIBLE_LESION, strength
 from tools.localizer.dataset import fold_of, prepare, read
 from tools.localizer.evaluate import Scored, average_precision, matches, recall_precision, summary
 from tools.renderer import Scene, render
@@ -99,7 +99,7 @@ def test_signals_speak_for_a_lesion_and_against_none() -> None:
     fitted = signals(table)
     strong, weak = strength([0.9, 0.8]), strength([0.05])
     assert fitted["hard_exudate"].chance({"hard_exudate": strong}) > 0.9 > 0.1 > fitted["hard_exudate"].chance({"hard_exudate": weak})
-    none = fitted[NO_LESION]
+    none = fitted[NO_VISIBLE_LESION]
     assert none.chance({"hard_exudate": weak, "haemorrhage": weak}) > 0.85
     assert none.chance({"hard_exudate": strong, "haemorrhage": weak}) < 0.15
     assert none.chance({"hard_exudate": weak, "haemorrhage": strong}) < 0.15

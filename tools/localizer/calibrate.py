@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from tools.localizer.assembly import Detection
-from tools.localizer.card import FOVEA, LESIONS, Card, ClassCard, Signal, strength
+from tools.localizer.card import FOVEA, LESIONS, NO_VISIBLE_LESION, Card, ClassCard, Signal, strength
 from tools.localizer.classes import CLASSES, GRADED
 from tools.localizer.dataset import CLASSES as DRAWN_BY_GRADERS
 from tools.localizer.dataset import Photograph, read
@@ -35,7 +35,6 @@ OVERLAP = 0.5
 MAX_BOXES = 100
 CAMERAS = 3
 """Imitated cameras per photograph, beside its own."""
-NO_LESION = "no_visible_lesion"
 Table = dict[str, list[Scored]]
 
 
@@ -97,7 +96,7 @@ def signals(table: Mapping[str, Sequence[Scored]]) -> dict[str, Signal]:
     strengths = {label: [strength([score for score, _ in one.found]) for one in table[label]] for label in lesions}
     truth = {label: [bool(one.drawn) for one in table[label]] for label in lesions}
     fitted = {label: _signal([label], strengths, truth[label]) for label in lesions}
-    fitted[NO_LESION] = _signal(lesions, strengths, [not any(seen) for seen in zip(*truth.values(), strict=True)])
+    fitted[NO_VISIBLE_LESION] = _signal(lesions, strengths, [not any(seen) for seen in zip(*truth.values(), strict=True)])
     return fitted
 
 

@@ -14,6 +14,8 @@ from agent.errors import LocalizerError
 
 OPTIC_DISC = "optic_disc"
 FOVEA = "fovea"
+NO_VISIBLE_LESION = "no_visible_lesion"
+"""Key of `ImageFindings.image_level`: the chance that the photograph holds none of the lesions the detector knows."""
 LESIONS: dict[str, LesionLabel] = {label: label for label in get_args(LesionLabel)} | {"hard_exudates": "hard_exudate"}
 """The detector's class names -> Fovea's lesion labels."""
 Probability = Annotated[float, Field(ge=0, le=1)]

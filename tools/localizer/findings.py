@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from typing import get_args
 
 from agent.domain import Finding, ImageFindings, Lesion, Presence, Quadrant
+from tools.localizer.card import NO_VISIBLE_LESION
 
 SURE = 0.7
 """From this score on a finding is present, below it (and above the detector's threshold) possible."""
 NEAR_FOVEA_DD = 1.0
-NO_VISIBLE_LESION = "no_visible_lesion"
-"""Key of `ImageFindings.image_level`: the chance that the photograph holds none of the lesions the detector knows."""
 NAMES = {
     "hard_exudate": "hard exudates",
     "retinal_haemorrhage": "retinal haemorrhages or microaneurysms",

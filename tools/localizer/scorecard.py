@@ -12,7 +12,7 @@ import numpy as np
 from agent.domain import Box, ImageFindings, LesionLabel
 from tools.localizer.anatomy import holds
 from tools.localizer.assembly import DetectorLocalizer
-from tools.localizer.card import FOVEA, LESIONS, OPTIC_DISC
+from tools.localizer.card import FOVEA, LESIONS, NO_VISIBLE_LESION, OPTIC_DISC
 from tools.localizer.evaluate import Scored, average_precision, recall_precision
 from tools.localizer.froc import RATES, Froc, auroc_interval, froc, froc_by_centre
 from tools.localizer.labelled import Bounds, Labelled
@@ -20,7 +20,6 @@ from tools.localizer.labelled import Bounds, Labelled
 GROUPS = 10
 SMALLEST_GROUP = 8
 CURVE_POINTS = 200
-NO_LESION = "no_visible_lesion"
 RATE_NAMES = dict(zip(RATES, ("1/8", "1/4", "1/2", "1", "2", "4", "8"), strict=True))
 
 
@@ -100,9 +99,9 @@ def _image_level(rows: Sequence[Read], labels: Sequence[str]) -> dict[str, Any]:
     table = {}
     for label in lesions:
         table[label] = _signal([one.seen.image_level.get(label, 0.0) for one in rows], [bool(one.drawn.of(label)) for one in rows])
-    if any(NO_LESION in one.seen.image_level for one in rows):
+    if any(NO_VISIBLE_LESION in one.seen.image_level for one in rows):
         clear = [not any(one.drawn.of(label) for label in lesions) for one in rows]
-        table[NO_LESION] = _signal([one.seen.image_level.get(NO_LESION, 0.0) for one in rows], clear)
+        table[NO_VISIBLE_LESION] = _signal([one.seen.image_level.get(NO_VISIBLE_LESION, 0.0) for one in rows], clear)
     return table
 
 
