@@ -83,28 +83,33 @@ class OnnxLocalizer(DetectorLocalizer):
         return output
 
     def postprocess(self, raw: npt.NDArray[np.float32], square: Square) -> list[Detection]:
-        """All boxes above the noise floor after non-maximum suppression, class by class, best first; thresholds are not applied."""
-        card = self.card
-        found: list[Detection] = []
-        for index, one in enumerate(card.classes):
-            scores = raw[4 + index]
-            candidates = np.flatnonzero(scores > RAW_FLOOR)
-            candidates = candidates[np.argsort(-scores[candidates], kind="stable")[:CANDIDATES]]
-            centre, half = raw[:2, candidates].T, raw[2:4, candidates].T / 2
-            boxes = to_photograph(np.hstack([centre - half, centre + half]), square)
-            limit = 1 if one.name in SINGLE else card.max_boxes
-            for kept in suppress(boxes, scores[candidates], card.overlap, limit):
-                x1, y1, x2, y2 = (round(float(value), 5) for value in boxes[kept])
-                score = float(scores[candidates[kept]])
-                if x2 > x1 and y2 > y1:
-                    found.append(Detection(one.name, score, one.probability(score), Box(x1=x1, y1=y1, x2=x2, y2=y2)))
-        return found
+        """The boxes in the network's raw output; see `detections_of`."""
+        return detections_of(raw, square, self.card)
 
     def _load(self) -> tuple[Card, Any]:
         with self._lock:
             if self._loaded is None:
                 self._loaded = _load(self._weights, self._threads)
             return self._loaded
+
+
+def detections_of(raw: npt.NDArray[np.float32], square: Square, card: Card) -> list[Detection]:
+    """From the network's raw output, (4 + classes) x candidates: all boxes above the noise floor after non-maximum suppression, class by
+    class, best first; thresholds are not applied."""
+    found: list[Detection] = []
+    for index, one in enumerate(card.classes):
+        scores = raw[4 + index]
+        candidates = np.flatnonzero(scores > RAW_FLOOR)
+        candidates = candidates[np.argsort(-scores[candidates], kind="stable")[:CANDIDATES]]
+        centre, half = raw[:2, candidates].T, raw[2:4, candidates].T / 2
+        boxes = to_photograph(np.hstack([centre - half, centre + half]), square)
+        limit = 1 if one.name in SINGLE else card.max_boxes
+        for kept in suppress(boxes, scores[candidates], card.overlap, limit):
+            x1, y1, x2, y2 = (round(float(value), 5) for value in boxes[kept])
+            score = float(scores[candidates[kept]])
+            if x2 > x1 and y2 > y1:
+                found.append(Detection(one.name, score, one.probability(score), Box(x1=x1, y1=y1, x2=x2, y2=y2)))
+    return found
 
 
 def to_photograph(corners: npt.NDArray[Any], square: Square) -> npt.NDArray[np.float64]:

@@ -9,7 +9,7 @@ import hashlib
 import pickle
 import threading
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -21,7 +21,7 @@ from agent.domain import Box, LesionLabel
 from agent.errors import LocalizerError
 from tools.localizer.assembly import Detection, DetectorLocalizer, best_scores
 from tools.localizer.card import Card
-from tools.localizer.detector import RAW_FLOOR, SHIPPED, SINGLE, checked_weights, image_level_of, onnx_errors, threshold_of, to_photograph
+from tools.localizer.detector import RAW_FLOOR, SHIPPED, SINGLE, checked_weights, detections_of, image_level_of, onnx_errors, threshold_of
 from tools.localizer.names import labels_of
 from tools.localizer.offline import offline_ultralytics
 from tools.localizer.preprocess import Square, square_of
@@ -100,23 +100,27 @@ class UltralyticsLocalizer(DetectorLocalizer):
         return best_scores(detections, [label for label in labels if label in model.names])
 
     def _square(self, model: Model, card: Card, square: Square) -> list[Detection]:
+        """ultralytics gives a box one class; the card's classes may share one (a microaneurysm is a haemorrhage too). So the network is
+        run by ultralytics, and its raw output read as the shipped localizer reads it."""
         import torch
 
-        rows = self._predict(model, torch.from_numpy(square.pixels), card.overlap, card.max_boxes * len(card.classes), card.image_size)
-        boxes = to_photograph(rows[:, :4], square)
-        return _detections(boxes, rows, model.names, {one.name: one.probability for one in card.classes}, card.max_boxes)
+        with self._lock, torch.no_grad():
+            raw = model.model.predictor.model(torch.from_numpy(square.pixels))
+            self._limit_threads()
+        first = raw[0] if isinstance(raw, list | tuple) else raw
+        return detections_of(np.asarray(first, dtype=np.float32).reshape(first.shape[-2:]), square, card)
 
     def _whole(self, model: Model, pixels: Image) -> list[Detection]:
         array = np.ascontiguousarray(np.asarray(pixels.convert("RGB"))[:, :, ::-1])  # ultralytics takes arrays as OpenCV's BGR
-        rows = self._predict(model, array, OVERLAP, MAX_BOXES * len(model.names), None)
+        rows = self._predict(model, array)
         boxes = rows[:, :4] / np.array([pixels.width, pixels.height] * 2)
-        return _detections(np.clip(boxes, 0, 1), rows, model.names, {}, MAX_BOXES)
+        return _detections(np.clip(boxes, 0, 1), rows, model.names)
 
-    def _predict(self, model: Model, source: Any, overlap: float, most: int, size: int | None) -> Array:
-        """n x 6: corners in pixels of what the model was shown, raw score, class."""
-        given = {} if size is None else {"imgsz": size}
+    def _predict(self, model: Model, pixels: npt.NDArray[np.uint8]) -> Array:
+        """n x 6: corners in pixels of the picture (height x width x 3, BGR), raw score, class."""
+        most = MAX_BOXES * len(model.names)
         with self._lock:
-            result = model.model.predict(source, conf=RAW_FLOOR, iou=overlap, max_det=most, verbose=False, device="cpu", save=False, **given)[0]
+            result = model.model.predict(pixels, conf=RAW_FLOOR, iou=OVERLAP, max_det=most, verbose=False, device="cpu", save=False)[0]
             self._limit_threads()
             return np.asarray(result.boxes.data.cpu().numpy(), dtype=np.float64).reshape(-1, 6)
 
@@ -165,19 +169,15 @@ def _opened(yolo: Any, weights: Path) -> Any:
     return model
 
 
-def _detections(
-    boxes: Array, rows: Array, names: Sequence[str], fitted: Mapping[str, Callable[[float], float]], most: int
-) -> list[Detection]:
-    """Boxes in fractions (n x 4) with their rows (n x 6), class by class, best first; one optic disc and one fovea, `most` of the
-    others."""
+def _detections(boxes: Array, rows: Array, names: Sequence[str]) -> list[Detection]:
+    """Boxes in fractions (n x 4) with their rows (n x 6), class by class, best first; one optic disc and one fovea. Scores stay raw."""
     found: list[Detection] = []
     for index, name in enumerate(names):
         chosen = np.flatnonzero(rows[:, 5] == index)
-        chosen = chosen[np.argsort(-rows[chosen, 4], kind="stable")][: 1 if name in SINGLE else most]
+        chosen = chosen[np.argsort(-rows[chosen, 4], kind="stable")][: 1 if name in SINGLE else MAX_BOXES]
         for one in chosen:
             x1, y1, x2, y2 = (round(float(value), 5) for value in boxes[one])
             raw = float(rows[one, 4])
             if x2 > x1 and y2 > y1:
-                score = fitted[name](raw) if name in fitted else round(raw, 4)
-                found.append(Detection(name, raw, score, Box(x1=x1, y1=y1, x2=x2, y2=y2)))
+                found.append(Detection(name, raw, round(raw, 4), Box(x1=x1, y1=y1, x2=x2, y2=y2)))
     return found
