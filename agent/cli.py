@@ -51,6 +51,13 @@ class Command(TyperGroup):
             return super().main(*args, **kwargs)
 
 
+def named_path(value: str) -> Path:
+    """A path that was given: an empty one, as from an unset variable of a script, would mean the working directory."""
+    if not value:
+        raise typer.BadParameter("an empty path")
+    return Path(value)
+
+
 app = typer.Typer(name="fovea", cls=Command, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
                   help="Agentic clinical reasoning for eye care: lesions located, doubt measured, guidelines cited.")  # fmt: skip
 knowledge_app = typer.Typer(
@@ -87,12 +94,14 @@ def consult(
 
 @app.command()
 def localize(
-    image: Annotated[list[Path], typer.Argument(help="Photographs, or directories to be searched for them.")],
+    image: Annotated[list[Path], typer.Argument(help="Photographs, or directories to be searched for them.", parser=named_path)],
     json_output: Annotated[bool, typer.Option("--json", help="One JSON object a line, as each image is done.")] = False,
     min_score: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Show every box from this score on; unset: each class from its own threshold.")
+        float | None, typer.Option(min=0, max=1, help="Show every lesion box from this score on; unset: each class from its own threshold.")
     ] = None,
-    overlay: Annotated[Path | None, typer.Option(help="Write each measured photograph with its numbered lesions into this directory.")] = None,
+    overlay: Annotated[
+        Path | None, typer.Option(help="Write each measured photograph with its numbered lesions into this directory.", parser=named_path)
+    ] = None,
     weights: Annotated[Path | None, typer.Option(help="A detector to use instead of the shipped one.")] = None,
     implementation: Annotated[
         ImplementationChoice | None,
@@ -100,7 +109,11 @@ def localize(
     ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Images looked at at once; unset: one per core.")] = None,
 ) -> None:
-    """Say where things are on photographs: optic disc, lesions, distances, and whether a photograph can be judged."""
+    """Say where things are on photographs: optic disc, lesions, distances, and whether a photograph can be judged.
+
+    A box's score is the chance that a photograph whose best box looks like this one has the lesion; the photograph's own chance weighs
+    its best boxes together.
+    """
     from agent.localizing import Options, run_localization
 
     with told():

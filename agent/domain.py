@@ -120,6 +120,7 @@ class ImageRef(Value):
     height: Annotated[int, Field(ge=1, description="pixels, after EXIF orientation")]
     laterality: Laterality = "unknown"
     stated_modality: Modality = Field(default="unknown", description="what the file says it is (DICOM SOP class); pixels may say other")
+    several_frames: bool = Field(default=False, description="the file holds more pictures than the one that is read")
 
 
 class Case(Value):

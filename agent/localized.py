@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 HEADING = ("image", "quality", "eye", "lesions boxed", "chance on the photograph", "nearest exudate")
 """Rows come as the images are done and none is kept, so the columns have fixed widths."""
-WIDTHS = (28, 10, 7, 34, 40, 15)
+WIDTHS = (28, 10, 7, 34, 60, 15)
 
 
 def heading() -> list[str]:
@@ -26,9 +26,9 @@ def lines(result: Result, *, boxes: bool) -> list[str]:
     findings = result.findings
     quality = findings.gradability.status if findings.modality == "cfp" else findings.modality
     eye = findings.laterality if findings.laterality != "unknown" else "-"
-    nearest = f"{findings.nearest_exudate_dd:.1f} DD" if findings.nearest_exudate_dd is not None else "-"
+    nearest = _nearest(findings)
     rows = [_row((_tail(result.path), quality, eye, _counted(findings), _chances(findings), nearest))]
-    if findings.modality != "cfp" or findings.gradability.status != "gradable" or findings.optic_disc is None or boxes:
+    if findings.modality != "cfp" or findings.gradability.status != "gradable" or findings.optic_disc_diameter_px is None or boxes:
         rows.append(f"  {plain_text(findings.note)}")
     return rows + (_boxes(findings) if boxes else [])
 
@@ -36,6 +36,12 @@ def lines(result: Result, *, boxes: bool) -> list[str]:
 def _counted(findings: ImageFindings) -> str:
     counted = [f"{sum(quadrants.values())} {_words(label)}" for label, quadrants in findings.counts.items()]
     return ", ".join(counted) or ("none" if findings.modality == "cfp" else "-")
+
+
+def _nearest(findings: ImageFindings) -> str:
+    if findings.nearest_exudate_dd is not None:
+        return f"{findings.nearest_exudate_dd:.1f} DD"
+    return "not measurable" if "hard_exudate" in findings.counts else "-"
 
 
 def _chances(findings: ImageFindings) -> str:

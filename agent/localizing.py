@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
     from tools.localizer.batch import Result
     from tools.localizer.opening import Implementation
+
+
+LONGEST_STEM = 160
+"""Bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +49,10 @@ def run_localization(places: Sequence[Path], options: Options) -> None:
     from tools.localizer.opening import open_localizer
 
     settings = load_settings()
-    paths = [path for place in places for path in files_of(str(place))]
+    _check_overlay(options.overlay, places)
+    paths = [path for place in places for path in files_of(str(place), str(options.overlay) if options.overlay else None)]
     if not paths:
         raise InputError(f"no files in {', '.join(str(place) for place in places)}: nothing to localize")
-    if options.overlay is not None:
-        check_directory_target(options.overlay)
     workers = min(options.workers or cores(), len(paths))
     localizer = open_localizer(
         options.implementation or settings.localizer.implementation,
@@ -63,18 +67,22 @@ def run_localization(places: Sequence[Path], options: Options) -> None:
     if not options.json_output:
         write_lines(heading())
     unread: list[Result] = []
+    measured = 0
     with progress_bar(len(paths)) as bar:
         for result in localize_files(paths, localizer, settings.intake, workers, overlays.write if overlays else None):
             if result.findings is None:
                 unread.append(result)
+            elif result.findings.modality == "cfp":
+                measured += 1
             with bar.aside():
                 show(result, overlays, json_output=options.json_output, alone=len(paths) == 1)
             bar.advance()
-    _tell(unread, {str(place) for place in places})
+    _tell(unread, {str(place) for place in places}, measured, len(paths))
 
 
 class Overlays:
-    """Writes the numbered overlay of each measured photograph as `<name of the file>-<first digits of its sha256>.png`."""
+    """Writes the numbered overlay of each measured photograph as `<name of the file>-<first digits of its sha256>.png`; a long name is
+    cut, so that it stays one."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -83,7 +91,8 @@ class Overlays:
         """Where the overlay of `path` lies; None for an image that is not measured."""
         if findings.modality != "cfp":
             return None
-        return self._directory / f"{Path(path).stem}-{findings.image.sha256[:12]}.png"
+        stem = os.fsencode(Path(path).stem)[:LONGEST_STEM].decode("utf-8", errors="ignore")
+        return self._directory / f"{stem}-{findings.image.sha256[:12]}.png"
 
     def write(self, path: str, findings: ImageFindings, pixels: Image) -> None:
         from agent.overlays import write_overlay
@@ -156,6 +165,7 @@ def anatomy(findings: ImageFindings) -> dict[str, Any]:
         "laterality": findings.laterality,
         "optic_disc": {"centre": disc.centre, "diameter_px": findings.optic_disc_diameter_px} if disc else None,
         "fovea": {"centre": fovea, "source": findings.fovea_source, "uncertainty_dd": findings.fovea_uncertainty_dd} if fovea else None,
+        "nearest_exudate": nearest_exudate(findings),
         "nearest_exudate_dd": findings.nearest_exudate_dd,
         "nearest_exudate_range_dd": findings.nearest_exudate_range_dd,
         "counts": findings.counts,
@@ -164,9 +174,30 @@ def anatomy(findings: ImageFindings) -> dict[str, Any]:
     }
 
 
-def _tell(unread: Sequence[Result], named: set[str]) -> None:
+def nearest_exudate(findings: ImageFindings) -> str:
+    """Why there is a distance from the fovea to the nearest exudate, or none: `measured`, `none_seen` or `not_measurable` (see `note`)."""
+    if findings.nearest_exudate_dd is not None:
+        return "measured"
+    seen = any(lesion.label == "hard_exudate" for lesion in findings.lesions)
+    return "not_measurable" if seen else "none_seen"
+
+
+def _check_overlay(overlay: Path | None, places: Sequence[Path]) -> None:
+    """Makes the directory. Raises `InputError` when it is one of those read: the next run would measure the overlays."""
+    if overlay is None:
+        return
+    check_directory_target(overlay)
+    if any(place.is_dir() and place.samefile(overlay) for place in places):
+        raise InputError(f"{overlay} is read itself: the overlays would be taken for photographs next time; name another directory")
+
+
+def _tell(unread: Sequence[Result], named: set[str], measured: int, total: int) -> None:
     for result in unread:
         print_note(f"{result.path}: {result.error}")
+    if total > 1:
+        print_note(f"{total} files: {measured} measured, {total - measured - len(unread)} passed on, {len(unread)} unread")
+    if len(unread) == total > 1:
+        raise ImageError(f"none of the {total} files could be read: see above")
     bad = [result for result in unread if result.path in named]
     if bad:
         files = "file" if len(bad) == 1 else "files"

@@ -60,6 +60,7 @@ class Decoded:
     media_type: str
     laterality: Laterality = "unknown"
     modality: Modality = "unknown"
+    several_frames: bool = False
 
 
 def decode(data: bytes, limits: Intake) -> Decoded:
@@ -89,7 +90,7 @@ def decode(data: bytes, limits: Intake) -> Decoded:
         raise ImageError(f"not enough memory to decode {picture.width} x {picture.height} pixels") from error
     except DAMAGE as error:
         raise ImageError(f"the {_short(media_type)} data is truncated or corrupt: export the picture again") from error
-    return Decoded(rgb, media_type)
+    return Decoded(rgb, media_type, several_frames=_several(picture))
 
 
 def check_size(width: int, height: int, limits: Intake) -> None:
@@ -164,6 +165,13 @@ def _turned(args: Any) -> Any:
         return tuple(_turned(one) for one in args)
     orders = {"RGB;16L": "RGB;16B", "RGB;16B": "RGB;16L", "RGB;16N": "RGB;16B" if sys.byteorder == "little" else "RGB;16L"}
     return orders.get(args, args) if isinstance(args, str) else args
+
+
+def _several(picture: ImageFile) -> bool:
+    try:
+        return bool(getattr(picture, "is_animated", False))
+    except DAMAGE:  # the first frame decoded; what follows it is broken
+        return True
 
 
 def _upright(picture: Image.Image, described: Image.Image) -> Image.Image:

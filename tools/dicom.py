@@ -69,7 +69,7 @@ def decode_dicom(data: bytes, limits: Intake) -> Decoded:
         raise ImageError(
             f"the DICOM pixel data cannot be decoded (transfer syntax {syntax}): truncated, or export it uncompressed"
         ) from error
-    return Decoded(_picture(frame, photometric), "application/dicom", _laterality(dataset), "oct" if tomogram else "unknown")
+    return Decoded(_picture(frame, photometric), "application/dicom", _laterality(dataset), "oct" if tomogram else "unknown", _several(dataset))
 
 
 def _syntax_name(uid: str) -> str:
@@ -87,6 +87,13 @@ def _picture(frame: NDArray[Any], photometric: str) -> Image.Image:
     if photometric == "MONOCHROME1":
         eight = 255 - eight
     return Image.fromarray(np.ascontiguousarray(eight)).convert("RGB")
+
+
+def _several(dataset: pydicom.Dataset) -> bool:
+    try:
+        return int(dataset.get("NumberOfFrames", 1) or 1) > 1
+    except DAMAGE:
+        return False
 
 
 def _laterality(dataset: pydicom.Dataset) -> Laterality:

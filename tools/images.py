@@ -99,6 +99,7 @@ def examine(data: bytes, number: int, limits: Intake) -> tuple[ImageRef, Decoded
         height=decoded.pixels.height,
         laterality=decoded.laterality,
         stated_modality=decoded.modality,
+        several_frames=decoded.several_frames,
     )
     return ref, decoded
 

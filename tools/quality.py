@@ -97,7 +97,7 @@ class GradingLimits:
     dark_share: tuple[float, float] = (0.30, 0.60)
     bright_share: tuple[float, float] = (0.05, 0.25)
     evenness: tuple[float, float] = (0.25, 0.08)
-    field_pixels: tuple[int, int] = (300, 120)
+    field_pixels: tuple[int, int] = (450, 120)
 
 
 LIMITS = Thresholds()

@@ -79,7 +79,10 @@ def test_json_lines_of_a_directory_in_order_with_overlays(fovea: Fovea, tmp_path
     assert done.returncode == 0, done.stderr
     assert [row["image"] for row in rows] == ["in/a.jpg", "in/b.png", "in/deep/b.png", "in/notes.txt"]
     assert set(rows[3]) == {"image", "error"}
-    assert done.stderr == "fovea: in/notes.txt: not a picture Fovea reads: bring JPEG, PNG, TIFF or DICOM (also GIF, BMP, WebP)\n"
+    assert done.stderr.splitlines() == [
+        "fovea: in/notes.txt: not a picture Fovea reads: bring JPEG, PNG, TIFF or DICOM (also GIF, BMP, WebP)",
+        "fovea: 4 files: 3 measured, 0 passed on, 1 unread",
+    ]
     clear, sick = rows[0], rows[1]
     for row in rows[:3]:
         assert set(row) == {"image", "modality", "gradability", "boxes", "image_level", "anatomy", "note", "overlay"}
@@ -99,14 +102,47 @@ def test_json_lines_of_a_directory_in_order_with_overlays(fovea: Fovea, tmp_path
     assert sick["image_level"]["hard_exudate"] > clear["image_level"]["hard_exudate"]
     assert sick["anatomy"]["optic_disc"]["diameter_px"] > 30
     assert sick["anatomy"]["fovea"]["source"] in ("estimated", "detected")
+    assert sick["anatomy"]["nearest_exudate"] == "measured"
+    assert clear["anatomy"]["nearest_exudate"] == "none_seen"
+    for row in (clear, sick):
+        chances = row["image_level"]
+        assert chances["no_visible_lesion"] + max(chances["hard_exudate"], chances["haemorrhage"]) <= 1
     assert {**rows[2], "image": "", "overlay": ""} == {**sick, "image": "", "overlay": ""}, "the same bytes, the same findings"
 
 
 def test_a_score_of_ones_own(fovea: Fovea, tmp_path: Path, ill: Image.Image) -> None:
     ill.save(tmp_path / "a.png")
-    few, usual, many = (lines(fovea("localize", "a.png", "--json", *args))[0]["boxes"] for args in (("--min-score", "0.9"), (), ("--min-score", "0.01")))
-    assert len(few) < len(usual) < len(many)
-    assert all(box["score"] >= 0.9 for box in few)
+    few, usual, many = (lines(fovea("localize", "a.png", "--json", *args))[0] for args in (("--min-score", "0.9"), (), ("--min-score", "0.01")))
+    assert len(few["boxes"]) < len(usual["boxes"]) < len(many["boxes"])
+    assert all(box["score"] >= 0.9 for box in few["boxes"] if box["label"] not in ("optic_disc", "fovea"))
+    for part in ("laterality", "optic_disc", "fovea"):
+        assert few["anatomy"][part] == usual["anatomy"][part] == many["anatomy"][part], "a score of one's own hides no anatomy"
+
+
+def test_one_bad_entry_stops_nobody(fovea: Fovea, tmp_path: Path, ill: Image.Image) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    ill.save(folder / "a.png")
+    shutil.copy(folder / "a.png", folder / f"{'b' * 250}.png")
+    shutil.copy(folder / "a.png", folder / "c.png")
+    done = fovea("localize", "in", "gone.png", "--json", "--overlay", "in/out")
+    rows = lines(done)
+    assert [("error" in row) for row in rows] == [False, False, False, True]
+    assert len({row["overlay"] for row in rows[:3]}) == 3
+    assert all((tmp_path / row["overlay"]).exists() for row in rows[:3])
+    assert done.returncode == 2
+    again = fovea("localize", "in", "--json", "--overlay", "in/out")
+    assert len(lines(again)) == 3, "the directory of overlays is not read"
+
+
+def test_nothing_readable_is_a_failure(fovea: Fovea, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / "in" / name).write_text("no picture")
+    done = fovea("localize", "in", "--json")
+    assert done.returncode == 2
+    assert len(lines(done)) == 2
+    assert "none of the 2 files could be read" in done.stderr
 
 
 def test_a_reader_sees_rows_and_the_boxes_of_a_single_image(fovea: Fovea, tmp_path: Path, ill: Image.Image) -> None:
@@ -148,7 +184,7 @@ def bad_files(folder: Path, ill: Image.Image) -> dict[str, str]:
     ill.save(buffer, "JPEG")
     (folder / "cut.jpg").write_bytes(buffer.getvalue()[:4000])
     return {
-        "animated.gif": "", "black.png": "the frame is black", "cmyk.jpg": "colour fundus", "cut.jpg": "truncated",
+        "animated.gif": "several pictures", "black.png": "the frame is black", "cmyk.jpg": "colour fundus", "cut.jpg": "truncated",
         "empty.dcm": "no pixel data", "letter.png": "reads colour fundus photographs only", "photo.dcm": "colour fundus",
         "sixteen.tif": "reads colour fundus photographs only", "strip.png": "reads colour fundus photographs only", "tiny.png": "1 x 1",
         "turned.jpg": "colour fundus", "wide.jpg": "",
@@ -167,7 +203,8 @@ def test_every_unpleasant_file_has_a_clear_outcome(fovea: Fovea, tmp_path: Path,
         assert words in row.get("error", row.get("note")), name
         assert row.get("error") is None or row["error"].count("\n") == 0
     assert {name for name, row in rows.items() if "error" in row} == {"cut.jpg", "empty.dcm", "tiny.png"}
-    assert done.stderr.count("\n") == 3
+    passed = sum(row.get("modality", "cfp") != "cfp" for row in rows.values())
+    assert done.stderr.splitlines()[3:] == [f"fovea: {len(expected)} files: {len(expected) - 3 - passed} measured, {passed} passed on, 3 unread"]
     for name in ("animated.gif", "cmyk.jpg", "turned.jpg", "photo.dcm"):
         assert rows[name]["modality"] == "cfp", name
     assert rows["photo.dcm"]["anatomy"]["laterality"] == "right"
@@ -199,7 +236,11 @@ def test_a_bad_file_that_was_named_is_an_error_after_the_others_were_done(fovea:
         (("localize", "a.png", "--workers", "0"), "--workers"),
         (("localize", "a.png", "--implementation", "oracle"), "oracle"),
         (("localize", "a.png", "--overlay", "/dev/null/x"), "/dev/null/x"),
-        (("localize", "a.png", "--weights", "gone.onnx"), "gone.json"),
+        (("localize", "a.png", "--weights", "gone.onnx"), "gone.onnx: the detector's weights cannot be read"),
+            (("localize", "a.png", "--weights", "mine.pt"), "--implementation ultralytics"),
+            (("localize", ""), "an empty path"),
+            (("localize", "a.png", "--overlay", ""), "an empty path"),
+            (("localize", ".", "--overlay", "."), "is read itself"),
         (("localize", "a.png", "--weights", "text.onnx"), "damaged or replaced"),
         (("localize", "a.png", "--weights", "names.onnx"), "'cat'"),
         (("localizer", "evaluate", "--images", "gone", "--labels", "empty"), "no such directory"),

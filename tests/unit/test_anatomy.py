@@ -20,6 +20,7 @@ from tools.localizer.anatomy import (
     distance_dd,
     edge_distance_dd,
     landmarks,
+    nasal_side,
     off_disc,
     place,
 )
@@ -334,3 +335,11 @@ def test_pale_lesions_centred_in_the_disc_are_dropped_and_others_kept() -> None:
     assert [one.label for one in kept if one.box == inside] == ["haemorrhage", "neovascularisation", "microaneurysm"]
     assert sum(one.box == rim for one in kept) == len(labels)
     assert off_disc(found, None) == found
+
+
+def test_in_a_wide_field_diameters_tell_the_side() -> None:
+    """A disc a tenth of the field off its centre: near it in an ordinary photograph, three diameters away in a wide one."""
+    ordinary, wide = square(0.60, 0.5, 0.06), square(0.60, 0.5, 0.02)
+    assert nasal_side(None, ordinary) is None
+    assert nasal_side(None, wide) == "right"
+    assert nasal_side(None, square(0.51, 0.5, 0.02)) is None

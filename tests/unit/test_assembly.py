@@ -84,6 +84,26 @@ def test_a_score_of_ones_own_replaces_every_threshold_but_never_shows_what_is_sw
     assert look(Told(*boxes, min_score=1.0), eye.image).lesions == ()
 
 
+def test_a_high_score_of_ones_own_hides_no_anatomy(eye: Rendered) -> None:
+    told = look(Told(disc_of(eye, 0.8), seen("hard_exudates", 0.9, 0.4, 0.5), min_score=0.95), eye.image)
+    assert told.lesions == ()
+    assert told.optic_disc_score == 0.8
+    assert told.optic_disc_diameter_px is not None
+
+
+def test_of_nested_boxes_the_better_one_is_shown_unless_all_are_asked_for(eye: Rendered) -> None:
+    bundle = Detection("hard_exudates", 0.6, 0.6, Box(x1=0.3, y1=0.4, x2=0.5, y2=0.6))
+    speck = Detection("hard_exudates", 0.9, 0.9, Box(x1=0.35, y1=0.45, x2=0.4, y2=0.5))
+    assert [one.score for one in look(Told(disc_of(eye, 0.9), bundle, speck), eye.image).lesions] == [0.9]
+    assert len(look(Told(disc_of(eye, 0.9), bundle, speck, min_score=0.5), eye.image).lesions) == 2
+
+
+def test_what_cannot_be_measured_is_told_why(eye: Rendered) -> None:
+    assert "not sure enough" in look(Told(disc_of(eye, SURE_DISC - 0.01)), eye.image).note
+    centred = Detection("optic_disc", 0.9, 0.9, Box(x1=0.46, y1=0.45, x2=0.54, y2=0.55))
+    assert "side of the fovea" in look(Told(centred), eye.image).note
+
+
 def test_nothing_is_measured_from_a_doubtful_disc_or_fovea(eye: Rendered) -> None:
     fovea = eye.fovea
     doubtful = look(Told(disc_of(eye, SURE_DISC - 0.01), seen("haemorrhage", 0.9, 0.5, 0.3)), eye.image)

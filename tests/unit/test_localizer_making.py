@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tools.localizer.calibrate import fit, imitated, lesion_threshold, signals
-from tools.localizer.card import NO_VISIBLE_LESION, strength
+from tools.localizer.card import NO_VISIBLE_LESION, Card, ClassCard, Signal, strength
 from tools.localizer.dataset import fold_of, prepare, read
 from tools.localizer.evaluate import Scored, average_precision, matches, recall_precision, summary
 from tools.renderer import Scene, render
@@ -110,3 +110,13 @@ def test_an_imitated_photograph_is_reproducible_and_another_picture() -> None:
     once, again, other = imitated(picture, 5), imitated(picture, 5), imitated(picture, 6)
     assert once.size == picture.size
     assert once.tobytes() == again.tobytes() != other.tobytes()
+
+
+def test_no_visible_lesion_never_contradicts_a_lesion() -> None:
+    sure = Signal(weights={}, offset=3.0)
+    classes = (ClassCard(name="optic_disc", slope=1, offset=0, threshold=0.1),)
+    card = Card(name="c", sha256="0" * 64, image_size=64, overlap=0.5, max_boxes=9, classes=classes,
+                signals={"haemorrhage": sure, NO_VISIBLE_LESION: sure})  # fmt: skip
+    table = card.image_level({})
+    assert table["haemorrhage"] > 0.9
+    assert table["haemorrhage"] + table[NO_VISIBLE_LESION] <= 1

@@ -28,8 +28,10 @@ FOVEA_TILT = 35.0
 """A detected fovea is believed at these distances from the disc, within this many degrees of the horizontal: room for a tilted head
 and for a disc box that is too large or too small, not for the other side of the eye."""
 CENTRED_DISC = 0.12
-"""A disc within this share of the field's width from its centre does not tell the eye: the photograph is centred on the disc."""
-SURE_DISC = 0.5
+CENTRED_DISC_DD = 0.9
+"""A disc nearer to the centre of the field than this share of its width, and than this many of its own diameters (what counts in a
+wide field), does not tell the eye: the photograph is centred on the disc."""
+SURE_DISC = 0.3
 """Below this score the disc may be something else, and nothing is measured from it."""
 COVERED_BY_DISC: frozenset[LesionLabel] = frozenset({"hard_exudate", "soft_exudate", "drusen"})
 """Pale lesions the disc itself is taken for."""
@@ -147,8 +149,8 @@ def nasal_side(field: Box | None, disc: Box) -> Side | None:
     True
     """
     left, right = (field.x1, field.x2) if field else (0.0, 1.0)
-    offset = (disc.centre[0] - (left + right) / 2) / (right - left) if right > left else 0.0
-    if abs(offset) < CENTRED_DISC:
+    offset = disc.centre[0] - (left + right) / 2
+    if abs(offset) <= min(CENTRED_DISC * (right - left), CENTRED_DISC_DD * (disc.x2 - disc.x1)):
         return None
     return "right" if offset > 0 else "left"
 

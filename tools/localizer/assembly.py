@@ -30,8 +30,8 @@ class DetectorLocalizer(ABC):
     """Implements the `Localizer` port around a detector of boxes.
 
     `min_score` None shows each class from the threshold of its own, of two nested boxes of a lesion the better one; a number shows every
-    box from that score on, the optic disc and the fovea included. Neither number changes what is measured: that takes a disc of
-    `anatomy.SURE_DISC` and a fovea of its own threshold.
+    box from that score on. Optic disc and fovea are then shown from the lower of both scores: a high number hides no anatomy. Neither
+    number changes what is measured: that takes a disc of `anatomy.SURE_DISC` and a fovea of its own threshold.
     """
 
     def __init__(self, min_score: float | None = None) -> None:
@@ -64,7 +64,7 @@ class DetectorLocalizer(ABC):
         is not seen means nothing."""
         judgement = judge(pixels, image.stated_modality)
         if judgement.modality != "cfp":
-            note = f"{judgement.note}; the localizer reads colour fundus photographs only"
+            note = "; ".join(part for part in (judgement.note, "the localizer reads colour fundus photographs only", _frames(image)) if part)
             return ImageFindings(
                 image=image, modality=judgement.modality, gradability=judgement.gradability, laterality=image.laterality, note=note
             )
@@ -108,12 +108,16 @@ class DetectorLocalizer(ABC):
             nearest_exudate_dd=nearest[0] if nearest else None,
             nearest_exudate_range_dd=nearest[1] if nearest else None,
             image_level=self.image_level([one for one in detections if not _on_disc(one, retina.disc)]),
-            note=_note(judgement, retina, disc is not None, self.caution),
+            note=_note(judgement, retina, disc is not None, _frames(image), self.caution),
         )
 
     def _shown(self, one: Detection) -> bool:
         threshold = self.threshold(one.name)
-        return threshold is not None and one.score >= (threshold if self._min_score is None else self._min_score)
+        if threshold is None:
+            return False
+        if self._min_score is None:
+            return one.score >= threshold
+        return one.score >= (self._min_score if one.name in LESIONS else min(self._min_score, threshold))
 
 
 def _on_disc(one: Detection, disc: Box | None) -> bool:
@@ -130,10 +134,18 @@ def best_scores(detections: Sequence[Detection], labels: Sequence[LesionLabel]) 
     return {label: max((one.score for one in detections if LESIONS.get(one.name) == label), default=0.0) for label in labels}
 
 
-def _note(judgement: Judgement, retina: anatomy.Retina, disc: bool, caution: str) -> str:
+def _frames(image: ImageRef) -> str:
+    return "the file holds several pictures, of which this is one" if image.several_frames else ""
+
+
+def _note(judgement: Judgement, retina: anatomy.Retina, disc: bool, *more: str) -> str:
     parts = [judgement.note, *(reason for reason in judgement.gradability.reasons if reason not in judgement.note)]
     if judgement.gradability.status == "ungradable":
         parts.append("the photograph is ungradable: what is boxed was seen, what is not boxed may be there all the same")
     if not disc:
         parts.append("no optic disc found, so nothing is measured in disc diameters")
-    return "; ".join(part for part in (*parts, retina.note, caution) if part)
+    elif retina.disc is None:
+        parts.append("the optic disc is not sure enough to measure from, so nothing is measured in disc diameters")
+    elif retina.fovea is None:
+        parts.append("the photograph does not tell the side of the fovea, so nothing is measured from the fovea")
+    return "; ".join(part for part in (*parts, retina.note, *more) if part)

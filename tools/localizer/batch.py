@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from PIL.Image import Image
 
 from agent.domain import ImageFindings
-from agent.errors import ImageError, InputError
+from agent.errors import ImageError
 from agent.ports import Localizer
 from agent.settings import Intake
 from tools.images import examine, read_image_file
@@ -39,8 +39,9 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def files_of(place: str) -> Iterator[str]:
-    """`place` itself, or when it is a directory the files below it, sorted by name, hidden ones and links to directories left out.
+def files_of(place: str, leave_out: str | None = None) -> Iterator[str]:
+    """`place` itself, or when it is a directory the files below it, sorted by name; hidden ones, links to directories and the directory
+    `leave_out` are passed by. A directory that cannot be listed comes as itself.
 
     The paths begin with `place` as it was given.
     """
@@ -49,14 +50,15 @@ def files_of(place: str) -> Iterator[str]:
         return
     try:
         names = sorted(name for name in os.listdir(place) if not name.startswith("."))
-    except OSError as error:
-        raise InputError(f"cannot list {place}: {error.strerror or error}") from error
+    except OSError:
+        yield place  # is told like a file that cannot be read
+        return
     for name in names:
         path = os.path.join(place, name)
         if not os.path.isdir(path):
             yield path
-        elif not os.path.islink(path):  # a link may lead back up
-            yield from files_of(path)
+        elif not os.path.islink(path) and not (leave_out and os.path.samefile(path, leave_out)):  # a link may lead back up
+            yield from files_of(path, leave_out)
 
 
 def localize_files(
@@ -87,6 +89,8 @@ def localize_files(
 
 def localize_file(path: str, localizer: Localizer, limits: Intake, look: Look | None = None) -> Result:
     """One file, decoded as a consultation would; see `localize_files`."""
+    if os.path.isdir(path):
+        return Result(path, None, "this directory cannot be listed")
     try:
         image, decoded = examine(read_image_file(path, limits), 1, limits)
     except ImageError as error:

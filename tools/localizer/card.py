@@ -117,7 +117,11 @@ class Card(BaseModel):
             for one in self.classes
             if one.enabled and one.name in LESIONS and LESIONS[one.name] not in self.signals
         }
-        return {label: signal.chance(strengths) for label, signal in self.signals.items()} | plain
+        table = {label: signal.chance(strengths) for label, signal in self.signals.items()} | plain
+        if NO_VISIBLE_LESION in table:  # it excludes each of the others
+            others = [chance for label, chance in table.items() if label != NO_VISIBLE_LESION]
+            table[NO_VISIBLE_LESION] = round(min(table[NO_VISIBLE_LESION], 1 - max(others, default=0.0)), 6)
+        return table
 
 
 def load_card(path: Path) -> Card:

@@ -146,6 +146,10 @@ def _load(weights: Path, threads: int) -> tuple[Card, Any]:
 
 def checked_weights(weights: Path) -> tuple[Card, bytes]:
     """The card beside the weights and their content. Raises LocalizerError when either is missing or the two do not belong together."""
+    if weights.suffix == ".pt":
+        raise LocalizerError(f"{weights}: a checkpoint of ultralytics: use --implementation ultralytics")
+    if not weights.exists():
+        raise LocalizerError(f"{weights}: the detector's weights cannot be read (no such file)")
     card = load_card(weights.with_suffix(".json"))
     try:
         content = weights.read_bytes()
