@@ -224,7 +224,12 @@ def off_disc(found: Iterable[Found], disc: Box | None) -> list[Found]:
     >>> [one.label for one in off_disc([Found("drusen", 0.9, spot), Found("haemorrhage", 0.9, spot)], disc)]
     ['haemorrhage']
     """
-    return [one for one in found if disc is None or one.label not in COVERED_BY_DISC or not holds(disc, one.box.centre)]
+    return [one for one in found if not on_disc(one.label, one.box, disc)]
+
+
+def on_disc(label: str | None, box: Box, disc: Box | None) -> bool:
+    """Whether a box is the disc itself, or its rim, taken for a pale lesion."""
+    return disc is not None and label in COVERED_BY_DISC and holds(disc, box.centre)
 
 
 def unnested(found: Iterable[Found]) -> list[Found]:

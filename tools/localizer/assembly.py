@@ -107,7 +107,7 @@ class DetectorLocalizer(ABC):
             areas=burden.areas(lesions, retina),
             nearest_exudate_dd=nearest[0] if nearest else None,
             nearest_exudate_range_dd=nearest[1] if nearest else None,
-            image_level=self.image_level([one for one in detections if not _on_disc(one, retina.disc)]),
+            image_level=self.image_level([one for one in detections if not anatomy.on_disc(LESIONS.get(one.name), one.box, retina.disc)]),
             note=_note(judgement, retina, disc is not None, _frames(image), self.caution),
         )
 
@@ -118,11 +118,6 @@ class DetectorLocalizer(ABC):
         if self._min_score is None:
             return one.score >= threshold
         return one.score >= (self._min_score if one.name in LESIONS else min(self._min_score, threshold))
-
-
-def _on_disc(one: Detection, disc: Box | None) -> bool:
-    label = LESIONS.get(one.name)
-    return disc is not None and label in anatomy.COVERED_BY_DISC and anatomy.holds(disc, one.box.centre)
 
 
 def best_of(detections: Sequence[Detection], name: str) -> Detection | None:

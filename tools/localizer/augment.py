@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 DARK = 0.06
+"""Below this in every channel a pixel belongs to the black surround, not to the retina."""
 LUMINANCE = torch.tensor(
     [
         [16, 11, 10, 16, 24, 40, 51, 61],

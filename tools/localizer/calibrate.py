@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from tools.localizer.assembly import Detection
-from tools.localizer.card import FOVEA, LESIONS, NO_VISIBLE_LESION, Card, ClassCard, Signal, strength
+from tools.localizer.card import FOVEA, LESIONS, NO_VISIBLE_LESION, Card, ClassCard, Signal, logit, strength
 from tools.localizer.classes import CLASSES, GRADED
 from tools.localizer.dataset import CLASSES as DRAWN_BY_GRADERS
 from tools.localizer.dataset import Photograph, read
@@ -140,7 +140,7 @@ def _class_card(label: str, table: Mapping[str, Sequence[Scored]], raw: Mapping[
         on = label in table or label in enabled
         return ClassCard(name=label, slope=1, offset=0, threshold=UNFITTED.get(label, DRAWN_ONLY), enabled=on, learnt_from=learnt)
     best = np.clip([one.best for one in table[label]], 1e-3, 1 - 1e-3)
-    slope, offset = fit(np.stack([np.log(best / (1 - best)), np.ones_like(best)], 1), [bool(one.drawn) for one in table[label]], (1, 0))
+    slope, offset = fit(np.stack([[logit(raw) for raw in best], np.ones_like(best)], 1), [bool(one.drawn) for one in table[label]], (1, 0))
     unset = ClassCard(name=label, slope=round(max(0.05, slope), 4), offset=round(offset, 4), threshold=0, learnt_from=learnt)
     return unset.model_copy(update={"threshold": unset.probability(raw[label])})
 

@@ -101,15 +101,15 @@ def within(box: Bounds, frame: Bounds) -> Bounds:
 
 
 def _boxes(path: Path) -> tuple[tuple[int, Bounds], ...]:
+    return tuple((int(label), (x - w / 2, y - h / 2, x + w / 2, y + h / 2)) for label, x, y, w, h in yolo_rows(path))
+
+
+def yolo_rows(path: Path) -> list[list[float]]:
+    """The numbers of each line of a label file of our own making, none where there is no file. Labels that others bring are read, and
+    checked, by `labelled`."""
     if not path.exists():
-        return ()
-    boxes = []
-    for line in path.read_text().splitlines():
-        if line.strip():
-            label, x, y, width, height = line.split()
-            cx, cy, w, h = float(x), float(y), float(width) / 2, float(height) / 2
-            boxes.append((int(label), (cx - w, cy - h, cx + w, cy + h)))
-    return tuple(boxes)
+        return []
+    return [[float(value) for value in line.split()] for line in path.read_text().splitlines() if line.strip()]
 
 
 def _line(label: int, box: Bounds) -> str:

@@ -23,9 +23,8 @@ from tools.localizer.stores import Store
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """How a network is trained. `drawn_share`: of a batch, once the start-up on drawn pictures alone is over; `start_up`: its share of all
-    steps; `lenient`: how much of the punishment unassigned candidates inside a drawn
-    lesion of their class are spared (0 to 1); `cameras`: imitate other cameras;
-    `transplant`: move lesions from eye to eye; `contrast`: the network sees local contrast beside the colours."""
+    steps; `lenient`: how much of the punishment unassigned candidates inside a drawn lesion of their class are spared (0 to 1); `cameras`:
+    imitate other cameras; `transplant`: move lesions from eye to eye; `contrast`: the network sees local contrast beside the colours."""
 
     architecture: str = "yolo26n"
     side: int = 1024
@@ -63,7 +62,7 @@ class Average:
 def fit(
     recipe: Recipe,
     real: Store,
-    drawn: Store | Callable[[], Store] | None,
+    drawn: Store | None,
     device: torch.device,
     *,
     steps: int | None = None,
@@ -71,10 +70,8 @@ def fit(
     start: Network | None = None,
     report: Callable[[str], None] = print,
 ) -> Network:
-    """Trains until `steps` or `seconds` are over and returns the averaged network, in evaluation mode.
-
-    `drawn` may be a function that gives what has been drawn by the time it is called. Raises ValueError when neither limit is given.
-    """
+    """Trains until `steps` or `seconds` are over and returns the averaged network, in evaluation mode. Raises ValueError when neither
+    limit is given."""
     if steps is None and seconds is None:
         raise ValueError("give steps, seconds, or both")
     torch.manual_seed(recipe.seed)
@@ -89,18 +86,15 @@ def fit(
     optimizer = torch.optim.AdamW(_groups(network, recipe.decay), lr=recipe.rate, betas=(0.9, 0.99))
     average = Average(network, recipe.memory)
     donors = real.has_lesion.nonzero().flatten() if recipe.transplant else None
-    weights = torch.where(real.has_lesion, 1.4, 1.0)
+    shown = torch.where(real.has_lesion, 1.4, 1.0), drawn.weights if drawn is not None else None
     begun, step, sums = time.monotonic(), 0, torch.zeros(3, device=device)
-    known_drawn = drawn() if callable(drawn) else drawn
     while True:
         gone = max(step / steps if steps else 0.0, (time.monotonic() - begun) / seconds if seconds else 0.0)
         if gone >= 1:
             break
-        if callable(drawn) and step % 200 == 199:
-            known_drawn = drawn()
         for group in optimizer.param_groups:
             group["lr"] = recipe.rate * _schedule(gone)
-        batch = _mixed(recipe, gone, real, known_drawn, weights, donors, generator)
+        batch = _mixed(recipe, gone, real, drawn, shown, donors, generator)
         with _precision(device):
             predictions = network(batch.images.contiguous(memory_format=torch.channels_last))
         total, parts = _loss(loss, predictions, batch, recipe)
@@ -121,17 +115,25 @@ def fit(
 
 
 def _mixed(
-    recipe: Recipe, gone: float, real: Store, drawn: Store | None, weights: Tensor, donors: Tensor | None, generator: torch.Generator
+    recipe: Recipe,
+    gone: float,
+    real: Store,
+    drawn: Store | None,
+    weights: tuple[Tensor, Tensor | None],
+    donors: Tensor | None,
+    generator: torch.Generator,
 ) -> Batch:
+    """Photographs and drawn pictures in the share that is due, each drawn by its weight: (photographs', drawn pictures')."""
     share = 0.0 if drawn is None else (1.0 if gone < recipe.start_up else recipe.drawn_share)
     count = round(recipe.batch * share)
     parts = []
     if count < recipe.batch:
-        rows = torch.multinomial(weights, recipe.batch - count, replacement=True, generator=generator)
+        rows = torch.multinomial(weights[0], recipe.batch - count, replacement=True, generator=generator)
         parts.append(draw_batch(real, rows, recipe.side, generator, cameras=recipe.cameras, donors=donors))
     if count:
         assert drawn is not None
-        rows = torch.multinomial(drawn.weights, count, replacement=True, generator=generator)
+        assert weights[1] is not None
+        rows = torch.multinomial(weights[1], count, replacement=True, generator=generator)
         parts.append(draw_batch(drawn, rows, recipe.side, generator, cameras=recipe.cameras))
     if len(parts) == 1:
         return parts[0]

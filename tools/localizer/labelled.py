@@ -9,12 +9,8 @@ from pathlib import Path
 
 from agent.errors import InputError
 from tools.localizer.batch import files_of
+from tools.localizer.dataset import CLASSES, Bounds
 from tools.localizer.names import labels_of
-
-NAMES = ("optic_disc", "hard_exudates", "haemorrhage")
-"""The order of the classes where nobody says otherwise: that of the boxes drawn on IDRiD."""
-Bounds = tuple[float, float, float, float]
-"""x1, y1, x2, y2 in fractions of an image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +26,10 @@ class Labelled:
 
 
 def read_names(file: Path | None) -> tuple[str, ...]:
-    """Fovea's labels for the classes, one name a line in `file`; None means `NAMES`. Raises InputError, or LocalizerError for unknown
-    names."""
+    """Fovea's labels for the classes, one name a line in `file`; None means those drawn on IDRiD. Raises InputError, or LocalizerError
+    for unknown names."""
     if file is None:
-        return labels_of(NAMES, "the usual order")
+        return labels_of(CLASSES, "the usual order")
     return labels_of((line.strip() for line in _lines(file) if line.strip()), str(file))
 
 

@@ -12,10 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tools.localizer.augment import DARK
 from tools.localizer.offline import offline_ultralytics
 
-DARK = 0.06
-"""Below this in every channel a pixel belongs to the black surround, not to the retina."""
 CELLS = 32
 """The local mean is taken over 3 x 3 cells of a grid of so many along each side: about three quarters of an optic disc's width."""
 GAINS = {"box": 7.5, "cls": 0.5, "dfl": 1.5}

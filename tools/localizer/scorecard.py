@@ -13,9 +13,10 @@ from agent.domain import Box, ImageFindings, LesionLabel
 from tools.localizer.anatomy import holds
 from tools.localizer.assembly import DetectorLocalizer
 from tools.localizer.card import FOVEA, LESIONS, NO_VISIBLE_LESION, OPTIC_DISC
+from tools.localizer.dataset import Bounds
 from tools.localizer.evaluate import Scored, average_precision, recall_precision
 from tools.localizer.froc import RATES, Froc, auroc_interval, froc, froc_by_centre
-from tools.localizer.labelled import Bounds, Labelled
+from tools.localizer.labelled import Labelled
 
 GROUPS = 10
 SMALLEST_GROUP = 8

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from tools.localizer.augment import DARK
 from tools.localizer.classes import CLASSES, DRUSEN, FOVEA, GRADED, MICROANEURYSM, OPTIC_DISC
+from tools.localizer.dataset import yolo_rows
 
 MOST_BOXES = 96
 VISIBLE = 0.35
@@ -83,10 +84,7 @@ def load(folder: Path, names: list[str], side: int, device: torch.device, *, dra
 
 def _rows(path: Path) -> list[list[float]]:
     """The label lines, disc and fovea first: they must not fall off the end."""
-    if not path.exists():
-        return []
-    rows = [[float(value) for value in line.split()] for line in path.read_text().splitlines() if line.strip()]
-    return sorted(rows, key=lambda row: row[0] not in (OPTIC_DISC, FOVEA))
+    return sorted(yolo_rows(path), key=lambda row: row[0] not in (OPTIC_DISC, FOVEA))
 
 
 def _fitted(picture: Image.Image, side: int) -> Image.Image:
