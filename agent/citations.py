@@ -6,7 +6,7 @@ import hashlib
 import unicodedata
 from collections.abc import Callable, Mapping
 
-from agent.domain import Citation, Claim, Evidence
+from agent.evidence import Citation, Claim, Evidence
 
 _LOOKALIKES = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "–": "-", "—": "-", "‑": "-", "−": "-", "…": "..."})
 MIN_QUOTE_CHARACTERS = 12

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import codecs
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
-from agent.errors import FoveaError, InputError
+from agent.cli_knowledge import knowledge_app
+from agent.command import Command, named_path, told
+from agent.errors import InputError
 from agent.output import standard_output
 
 
@@ -27,42 +27,8 @@ class ImplementationChoice(StrEnum):
     ultralytics = "ultralytics"
 
 
-@contextmanager
-def told() -> Iterator[None]:
-    """One clear line on stderr instead of a traceback, and the exit code of the error."""
-    try:
-        # Closed: the next file opened would take its number, and whatever printed would write into that file.
-        if sys.stdout is None:
-            raise FoveaError("standard output is closed: there is nowhere to print to")
-        yield
-    except FoveaError as error:
-        typer.echo(f"fovea: {' '.join(str(error).split())}", err=True)
-        raise SystemExit(error.exit_code) from error
-    except KeyboardInterrupt:
-        typer.echo("fovea: interrupted", err=True)
-        raise SystemExit(130) from None
-
-
-class Command(TyperGroup):
-    """Also what Typer prints itself, help and usage errors, fails in one line."""
-
-    def main(self, *args: Any, **kwargs: Any) -> Any:
-        with told(), standard_output():
-            return super().main(*args, **kwargs)
-
-
-def named_path(value: str) -> Path:
-    """A path that was given: an empty one, as from an unset variable of a script, would mean the working directory."""
-    if not value:
-        raise typer.BadParameter("an empty path")
-    return Path(value)
-
-
 app = typer.Typer(name="fovea", cls=Command, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
                   help="Agentic clinical reasoning for eye care: lesions located, doubt measured, guidelines cited.")  # fmt: skip
-knowledge_app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="The disease atlas, the guideline statements and the red-flag rules."
-)
 localizer_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The lesion localizer: train it, measure it.")
 app.add_typer(knowledge_app, name="knowledge")
 app.add_typer(localizer_app, name="localizer")
@@ -137,35 +103,6 @@ def _read(path: Path, characters: int) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise NarrativeError(f"{path} is not UTF-8 text (byte {error.start}): convert it first") from error
-
-
-@knowledge_app.command("build")
-def knowledge_build() -> None:
-    """Build the knowledge index for the knowledge files as they are (done by itself when needed), and again when it is damaged."""
-    from agent.settings import load_settings
-    from knowledge import index
-    from knowledge.embedding import SentenceEmbedder
-
-    with told():
-        settings = load_settings()
-        embedder = SentenceEmbedder(settings.knowledge.embedding_model)
-        target = index.ensure(settings.knowledge.directory or settings.data_directory / "index", embedder, verified=True)
-        with standard_output():
-            typer.echo(f"knowledge index {target.name} is ready")
-
-
-@knowledge_app.command("check")
-def knowledge_check() -> None:
-    """Check every knowledge file: schema, duplicates, dangling references, findings nobody has."""
-    from knowledge import library
-
-    with told():
-        checked = library.read()
-        for unused in checked.unused_findings():
-            typer.echo(f"unused finding: {unused}", err=True)
-        with standard_output():
-            typer.echo(f"{len(checked.conditions)} conditions, {len(checked.statements)} statements")
-            typer.echo(f"{len(checked.findings)} findings, {len(checked.documents)} documents, {len(checked.rules)} red-flag rules")
 
 
 @localizer_app.command("evaluate")

@@ -5,18 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import get_args
 
-from agent.domain import (
-    Citation,
-    Claim,
-    Differential,
-    Evidence,
-    Finding,
-    ImageFindings,
-    Lesion,
-    LesionLabel,
-    TriageDecision,
-    strictest,
-)
+from agent.domain import Differential, Finding, TriageDecision, strictest
+from agent.evidence import Citation, Claim, Evidence
+from agent.imaging import ImageFindings, Lesion, LesionLabel
 from agent.wording import percent
 from knowledge.library import Library
 from tools.grounding import NAMES, largest, marked

@@ -12,8 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from agent.domain import AnswerOption, CaseReport, CaseRequest, ImageInput
+from agent.domain import AnswerOption, CaseReport, CaseRequest
 from agent.errors import InputError, LocalizerError, NarrativeError, OptionError
+from agent.imaging import ImageInput
 from agent.output import check_directory_target, check_file_target, dump, standard_output
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.domain import ImageFindings
+from agent.imaging import ImageFindings
 from agent.wording import percent, plain_text
 
 if TYPE_CHECKING:

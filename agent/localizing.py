@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent.domain import ImageFindings
 from agent.errors import ImageError, InputError
+from agent.imaging import ImageFindings
 from agent.localized import heading, lines
 from agent.output import check_directory_target, dump, standard_output
 from agent.progress import print_note, progress_bar

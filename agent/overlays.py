@@ -7,7 +7,8 @@ from typing import IO
 
 from PIL.Image import Image
 
-from agent.domain import CaseReport, ImageFindings
+from agent.domain import CaseReport
+from agent.imaging import ImageFindings
 from agent.output import write_whole
 from agent.ports import ImageStore
 

@@ -8,21 +8,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from pydantic import Field
 
-from agent.domain import (
-    Answer,
-    AnswerOption,
-    Demographics,
-    Differential,
-    Evidence,
-    Finding,
-    ImageFindings,
-    ImageRef,
-    Nats,
-    ReasonerIdentity,
-    Step,
-    Usage,
-    Value,
-)
+from agent.domain import Answer, AnswerOption, Demographics, Differential, Finding, ReasonerIdentity, Step, Usage
+from agent.evidence import Evidence
+from agent.imaging import ImageFindings, ImageRef
+from agent.values import Nats, Value
 
 if TYPE_CHECKING:
     from PIL.Image import Image

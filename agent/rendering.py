@@ -8,7 +8,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from agent.domain import CaseReport, Claim, Step
+from agent.domain import CaseReport, Step
+from agent.evidence import Claim
 from agent.wording import percent, plain_text
 
 _COLOURS = {"emergency": "bold white on red", "urgent": "bold red", "soon": "yellow", "routine": "green"}

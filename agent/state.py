@@ -12,22 +12,20 @@ from agent.domain import (
     Case,
     CaseReport,
     CaseRequest,
-    Claim,
     Demographics,
-    Evidence,
     Finding,
-    ImageFindings,
-    ImageRef,
     ReasonerIdentity,
     RouteDecision,
     StageRecord,
     Step,
     TriageDecision,
     UncertaintyReport,
-    Value,
 )
 from agent.errors import StageError
+from agent.evidence import Claim, Evidence
+from agent.imaging import ImageFindings, ImageRef
 from agent.ports import Assessment
+from agent.values import Value
 
 SCHEMA_VERSION = 1
 

@@ -28,7 +28,8 @@ from rich.table import Table
 
 from agent.container import build
 from agent.deps import Deps
-from agent.domain import CaseRequest, ImageInput
+from agent.domain import CaseRequest
+from agent.imaging import ImageInput
 from agent.settings import Dial, Knowledge, Settings
 from agent.walk import consult
 from evals import localizer_bench

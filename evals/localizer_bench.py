@@ -23,7 +23,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.domain import ImageFindings, ImageRef
+from agent.imaging import ImageFindings, ImageRef
 from agent.settings import Intake
 from tools.localizer.batch import localize_files
 from tools.localizer.detector import SHIPPED, OnnxLocalizer

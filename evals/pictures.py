@@ -9,7 +9,8 @@ from pathlib import Path
 from rich.console import Console
 
 from agent.container import build
-from agent.domain import CaseRequest, ImageInput
+from agent.domain import CaseRequest
+from agent.imaging import ImageInput
 from agent.rendering import render
 from agent.settings import Dial, Settings
 from agent.walk import consult

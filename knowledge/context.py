@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 
-from agent.domain import Laterality, Presence
+from agent.values import Laterality, Presence
 from knowledge.text import Token, tokens
 
 _NEGATED_BEFORE = (

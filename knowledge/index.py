@@ -22,8 +22,8 @@ from filelock import FileLock
 from pydantic import TypeAdapter, ValidationError
 
 from agent.citations import content_key
-from agent.domain import Evidence
 from agent.errors import KnowledgeError
+from agent.evidence import Evidence
 from knowledge import library as library_files
 from knowledge.embedding import Embedder
 from knowledge.library import Library
@@ -143,14 +143,23 @@ def _write_manifest(scratch: Path) -> None:
 
 def evidence_of(library: Library, statement: Statement) -> Evidence:
     """The statement as evidence, with its content key and source; the score is filled in by a search."""
+    document = library.document[statement.document]
     return Evidence(
-        key=content_key(statement.document, statement.text),
+        key=key_of(statement),
         text=statement.text,
         kind=statement.kind,
         concepts=statement.concepts,
-        source=source_of(library.document[statement.document], statement.section),
+        source=source_of(document, statement.section),
         score=0.0,
+        strength=statement.strength,
+        reviewed=document.reviewed,
+        disputes=tuple(key_of(library.statement[other]) for other in library.disputes(statement.id)),
     )
+
+
+def key_of(statement: Statement) -> str:
+    """The statement's content key."""
+    return content_key(statement.document, statement.text)
 
 
 def finding_texts(library: Library) -> tuple[list[str], list[str]]:

@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from agent.errors import KnowledgeError
-from knowledge.schema import Condition, Document, Entry, FindingEntry, Rule, Statement
+from knowledge.schema import Condition, Conflict, Document, Entry, FindingEntry, Rule, Statement
 
 HERE = Path(__file__).parent
 FOLDERS = ("lexicon", "atlas", "guidelines", "rules")
@@ -35,6 +35,7 @@ _Loader.yaml_implicit_resolvers = {
 class Guidelines(Entry):
     documents: tuple[Document, ...] = ()
     statements: tuple[Statement, ...] = ()
+    conflicts: tuple[Conflict, ...] = ()
 
 
 class Library(BaseModel):
@@ -47,6 +48,7 @@ class Library(BaseModel):
     conditions: tuple[Condition, ...]
     documents: tuple[Document, ...]
     statements: tuple[Statement, ...]
+    conflicts: tuple[Conflict, ...] = ()
     rules: tuple[Rule, ...]
 
     @cached_property
@@ -58,8 +60,17 @@ class Library(BaseModel):
         return {entry.id: entry for entry in self.conditions}
 
     @cached_property
+    def statement(self) -> dict[str, Statement]:
+        return {entry.id: entry for entry in self.statements}
+
+    @cached_property
     def document(self) -> dict[str, Document]:
         return {entry.id: entry for entry in self.documents}
+
+    def disputes(self, statement_id: str) -> tuple[str, ...]:
+        """Ids of the statements that some conflict sets against this one."""
+        sides = [c.statements for c in self.conflicts if statement_id in c.statements]
+        return tuple(dict.fromkeys(other for side in sides for other in side if other != statement_id))
 
     def problems(self) -> Iterator[str]:
         """Every duplicate and dangling reference, in words."""
@@ -68,9 +79,14 @@ class Library(BaseModel):
             ("condition", [e.id for e in self.conditions]),
             ("document", [e.id for e in self.documents]),
             ("statement", [e.id for e in self.statements]),
+            ("conflict", [e.id for e in self.conflicts]),
             ("rule", [e.id for e in self.rules]),
         ):
             yield from (f"{kind} {name!r} is defined {n} times" for name, n in Counter(ids).items() if n > 1)
+        for document in self.documents:
+            yield from self._unknown("document", document.id, "document", [document.superseded_by or document.id], self.document)
+        for conflict in self.conflicts:
+            yield from self._unknown("conflict", conflict.id, "statement", conflict.statements, self.statement)
         for statement in self.statements:
             yield from self._unknown("statement", statement.id, "document", [statement.document], self.document)
             yield from self._unknown("statement", statement.id, "condition", statement.concepts, self.condition)
@@ -81,7 +97,9 @@ class Library(BaseModel):
             yield from self._unknown("condition", condition.id, "finding", listed, self.finding)
             yield from self._unknown("condition", condition.id, "finding", [d.finding for d in condition.discriminators], self.finding)
             yield from self._unknown("condition", condition.id, "condition", [d.against for d in condition.discriminators], self.condition)
-            yield from self._unknown("condition", condition.id, "condition", [condition.parent] if condition.parent else [], self.condition)
+            yield from self._unknown("condition", condition.id, "condition", [condition.parent or condition.id], self.condition)
+            cited = [basis.source for basis in condition.basis.values() if basis.kind == "statement"]
+            yield from self._unknown("condition", condition.id, "statement", cited, self.statement)
         for rule in self.rules:
             yield from self._unknown("rule", rule.id, "document", [rule.document], self.document)
             used = [finding for when in rule.when for finding in (*when.all, *when.any, *when.none)]
@@ -89,13 +107,6 @@ class Library(BaseModel):
             yield from self._unknown("rule", rule.id, "finding", named, self.finding)
             diseases = [finding.removeprefix(NAMES_PREFIX) for finding in used if finding.startswith(NAMES_PREFIX)]
             yield from self._unknown("rule", rule.id, "condition", diseases, self.condition)
-
-    def unused_findings(self) -> tuple[str, ...]:
-        """Findings that no condition, rule or other finding refers to."""
-        used = {f for c in self.conditions for level in c.findings.values() for f in level}
-        used |= {f for r in self.rules for w in r.when for f in (*w.all, *w.any, *w.none)}
-        used |= {f for entry in self.findings for f in entry.implies}
-        return tuple(sorted(set(self.finding) - used))
 
     @staticmethod
     def _unknown(kind: str, name: str, target: str, ids: object, known: dict[str, object] | dict[str, T]) -> Iterator[str]:
@@ -115,7 +126,7 @@ def digest(root: Path = HERE) -> str:
 def read(root: Path = HERE) -> Library:
     """Reads and checks the YAML files. Raises `KnowledgeError` naming file, entry and field."""
     findings = [e for p in _files(root, "lexicon") for e in _entries(p, FindingEntry)]
-    conditions = [e for p in _files(root, "atlas") for e in _entries(p, Condition)]
+    conditions = [_parsed(p, Condition) for p in _files(root, "atlas")]
     guidelines = [_parsed(p, Guidelines) for p in _files(root, "guidelines")]
     rules = [e for p in _files(root, "rules") for e in _entries(p, Rule)]
     library = Library(
@@ -124,6 +135,7 @@ def read(root: Path = HERE) -> Library:
         conditions=tuple(conditions),
         documents=tuple(d for g in guidelines for d in g.documents),
         statements=tuple(s for g in guidelines for s in g.statements),
+        conflicts=tuple(c for g in guidelines for c in g.conflicts),
         rules=tuple(rules),
     )
     problems = list(library.problems())
@@ -134,7 +146,7 @@ def read(root: Path = HERE) -> Library:
 
 
 def _files(root: Path, *folders: str) -> list[Path]:
-    return sorted(path for folder in folders or FOLDERS for path in (root / folder).glob("*.yaml"))
+    return sorted(path for folder in folders or FOLDERS for path in (root / folder).rglob("*.yaml"))
 
 
 def _entries(path: Path, kind: type[T]) -> list[T]:

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from agent.domain import Demographics, Laterality
+from agent.domain import Demographics
+from agent.values import Laterality
 
 _WORD_NUMBERS = {
     w: n for n, w in enumerate("zero one two three four five six seven eight nine ten eleven twelve".split())

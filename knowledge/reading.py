@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from agent.domain import Demographics, Finding, Presence
+from agent.domain import Demographics, Finding
+from agent.values import Presence
 from knowledge.context import Sentence, context, elsewhere, further, hypothetical, long_ago, reported_normal, sentences
 from knowledge.library import NAMES_PREFIX, Library
 from knowledge.matching import Hit, Pattern, PhraseIndex, patterns

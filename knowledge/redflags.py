@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from agent.domain import Demographics, Finding, RuleHit, Source, TriageDecision, strictest
+from agent.domain import Demographics, Finding, RuleHit, TriageDecision, strictest
+from agent.evidence import Source
 from knowledge.library import Library
 from knowledge.schema import Document, Measure, Rule, When
 

@@ -15,8 +15,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from agent.domain import Evidence
 from agent.errors import KnowledgeError
+from agent.evidence import Evidence
 from knowledge import index
 from knowledge.embedding import Embedder
 from knowledge.index import CHROMA_FINDINGS, CHROMA_STATEMENTS

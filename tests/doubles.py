@@ -8,16 +8,9 @@ from datetime import UTC, datetime
 from PIL.Image import Image
 
 from agent.citations import content_key
-from agent.domain import (
-    DifferentialEntry,
-    Evidence,
-    Gradability,
-    ImageFindings,
-    ImageRef,
-    ReasonerIdentity,
-    Source,
-    Step,
-)
+from agent.domain import DifferentialEntry, ReasonerIdentity, Step
+from agent.evidence import Evidence, Source
+from agent.imaging import Gradability, ImageFindings, ImageRef
 from agent.ports import Assessment, Dossier, Effort, Measurement
 from agent.uncertainty import entropy
 

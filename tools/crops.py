@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent.domain import Box, ImageFindings, Lesion
+from agent.imaging import Box, ImageFindings, Lesion
 from tools.clusters import Rectangle, around, clusters
 
 if TYPE_CHECKING:

@@ -29,8 +29,8 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from agent.domain import Laterality, Modality
 from agent.errors import ImageError
+from agent.values import Laterality, Modality
 
 if TYPE_CHECKING:
     from agent.settings import Intake

@@ -23,9 +23,9 @@ from pydicom.pixels.processing import apply_color_lut
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import UID
 
-from agent.domain import Laterality
 from agent.errors import ImageError
 from agent.settings import Intake
+from agent.values import Laterality
 from tools.decoding import Decoded, check_size, to_eight_bits
 
 # pydicom's remarks about odd values quote them: neither stderr nor a log is a place for what may be a patient's name.

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from agent.domain import Box
+from agent.imaging import Box
 
 MAX_BOXES = 10
 """Boxes a structure has in a report: the largest, as Fundus-Engine keeps them."""

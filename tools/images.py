@@ -18,8 +18,8 @@ from pathlib import Path
 from PIL import Image
 from pydantic import ValidationError
 
-from agent.domain import ImageRef
 from agent.errors import ImageError
+from agent.imaging import ImageRef
 from agent.settings import Intake
 from tools.decoding import Decoded, decode
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.domain import Box
+from agent.imaging import Box
 from tools.clusters import MOST, around, clusters
 from tools.grounding import MAX_BOXES
 

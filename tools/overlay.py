@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from PIL.ImageFont import FreeTypeFont
 from PIL.ImageFont import ImageFont as BitmapFont
 
-from agent.domain import Box, ImageFindings, LesionLabel
+from agent.imaging import Box, ImageFindings, LesionLabel
 from tools.labels import Rectangle, free_place, leader, place_labels
 
 Colour = tuple[int, int, int]

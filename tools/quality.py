@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from PIL.Image import Image
 
-from agent.domain import Box, Gradability, Modality
+from agent.imaging import Box, Gradability
+from agent.values import Modality
 from tools.measures import Aperture, Measures, measure
 
 SMALLEST_SIDE = 64

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from agent.domain import Box, ImageFindings, Quadrant
+from agent.imaging import Box, ImageFindings, Quadrant
 from tools.grounding import NAMES, largest, marked, read_boxes
 from tools.localizer.anatomy import Retina, holds, quadrant
 from tools.localizer.burden import Bounds, union_area

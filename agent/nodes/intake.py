@@ -6,8 +6,9 @@ import asyncio
 import hashlib
 
 from agent.deps import Deps
-from agent.domain import AnswerOption, Case, CaseRequest, ImageInput, ImageRef
+from agent.domain import AnswerOption, Case, CaseRequest
 from agent.errors import ImageError, InputError, NarrativeError, OptionError
+from agent.imaging import ImageInput, ImageRef
 from agent.settings import Intake
 from agent.state import SCHEMA_VERSION, CaseState, Update
 from tools.language import detect

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from agent.deps import Deps
-from agent.domain import ImageFindings, ImageRef
+from agent.imaging import ImageFindings, ImageRef
 from agent.state import CaseState, Update
 from tools.localizer.findings import findings_from
 

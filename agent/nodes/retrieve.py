@@ -6,7 +6,7 @@ import asyncio
 
 from agent import uncertainty
 from agent.deps import Deps
-from agent.domain import Evidence
+from agent.evidence import Evidence
 from agent.routing import after_retrieve
 from agent.state import CaseState, Update
 

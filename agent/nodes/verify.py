@@ -9,8 +9,10 @@ from agent.citations import verified
 from agent.composition import urgency_line
 from agent.decision import decide
 from agent.deps import Deps
-from agent.domain import CaseReport, Claim, Evidence, ImageFindings, Outcome, TriageDecision, Urgency, Usage, strictest
+from agent.domain import CaseReport, Outcome, TriageDecision, Urgency, Usage, strictest
 from agent.errors import StageError
+from agent.evidence import Claim, Evidence
+from agent.imaging import ImageFindings
 from agent.state import CaseState, Update
 from tools.language import READ_LANGUAGES
 

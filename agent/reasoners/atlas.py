@@ -16,7 +16,8 @@ from typing import Protocol
 
 import numpy as np
 
-from agent.domain import Answer, Differential, DifferentialEntry, Evidence, Finding, ReasonerIdentity, Step, Usage
+from agent.domain import Answer, Differential, DifferentialEntry, Finding, ReasonerIdentity, Step, Usage
+from agent.evidence import Evidence
 from agent.ports import LETTERS, Assessment, Dossier, Effort, Measurement
 from agent.reasoners.argument import argue, first_pass
 from agent.uncertainty import entropy

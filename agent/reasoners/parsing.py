@@ -13,7 +13,8 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from agent.domain import AnswerOption, Value
+from agent.domain import AnswerOption
+from agent.values import Value
 
 TAG = re.compile(r"<\s*(/?)\s*(think|answer)\s*>", re.IGNORECASE)
 END_OF_TEXT = re.compile(r"<\|(?:im_end|endoftext|end|eot_id)\|>|</s>")

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from agent.domain import Value
 from agent.errors import SettingsError
+from agent.values import Value
 
 QuestionKind = Literal["open", "single", "multiple"]
 PLACEHOLDER = "{Question}"

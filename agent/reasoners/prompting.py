@@ -13,7 +13,9 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from agent.domain import AnswerOption, Evidence, ImageFindings
+from agent.domain import AnswerOption
+from agent.evidence import Evidence
+from agent.imaging import ImageFindings
 from agent.ports import Dossier
 from agent.reasoners.profile import Profile
 

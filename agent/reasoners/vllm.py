@@ -16,8 +16,9 @@ from collections.abc import Sequence
 
 from openai.types.chat import ChatCompletion
 
-from agent.domain import Evidence, ReasonerIdentity, Step, Usage
+from agent.domain import ReasonerIdentity, Step, Usage
 from agent.errors import ContextOverflow
+from agent.evidence import Evidence
 from agent.ports import UNMEASURED, Assessment, Dossier, Effort, ImageStore, Measurement
 from agent.reasoners import prompting
 from agent.reasoners.chat_server import ChatServer

@@ -16,8 +16,9 @@ import pytest
 from PIL import Image
 
 from agent.deps import Deps
-from agent.domain import CaseRequest, ImageInput, ImageRef
+from agent.domain import CaseRequest
 from agent.errors import ImageError
+from agent.imaging import ImageInput, ImageRef
 from agent.nodes.intake import intake
 from agent.ports import ImageStore
 from agent.settings import Intake

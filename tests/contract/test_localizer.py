@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from agent.domain import ImageFindings, ImageRef
+from agent.imaging import ImageFindings, ImageRef
 from agent.ports import Localizer
 from agent.settings import Intake
 from tests.doubles import StillLocalizer

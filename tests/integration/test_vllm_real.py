@@ -13,8 +13,10 @@ from collections.abc import AsyncIterator
 import pytest
 from PIL import Image
 
-from agent.domain import AnswerOption, Demographics, Evidence, Gradability, ImageFindings, ImageRef, Source
+from agent.domain import AnswerOption, Demographics
 from agent.errors import ReasonerError
+from agent.evidence import Evidence, Source
+from agent.imaging import Gradability, ImageFindings, ImageRef
 from agent.ports import Assessment, Dossier, Effort
 from agent.reasoners.vllm import VllmReasoner
 from agent.settings import Vllm

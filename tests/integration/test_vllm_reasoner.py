@@ -16,9 +16,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from agent.domain import AnswerOption, Demographics, Evidence, Finding, Gradability, ImageFindings, Lesion, Source
-from agent.domain import Box as LesionBox
+from agent.domain import AnswerOption, Demographics, Finding
 from agent.errors import ReasonerError, ReasonerUnreachable, SettingsError
+from agent.evidence import Evidence, Source
+from agent.imaging import Box as LesionBox
+from agent.imaging import Gradability, ImageFindings, Lesion
 from agent.ports import Assessment, Dossier, Effort
 from agent.reasoners.profile import load_profile, profile_names
 from agent.reasoners.vllm import VllmReasoner

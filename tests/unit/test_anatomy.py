@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.domain import Box, Gradability, ImageFindings, ImageRef, Lesion, LesionLabel, Quadrant
+from agent.imaging import Box, Gradability, ImageFindings, ImageRef, Lesion, LesionLabel, Quadrant
 from tools.localizer.anatomy import (
     FOVEA_BELOW_DD,
     FOVEA_TEMPORAL_DD,

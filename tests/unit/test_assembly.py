@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from agent.domain import Box, ImageFindings, ImageRef, Laterality
+from agent.imaging import Box, ImageFindings, ImageRef
+from agent.values import Laterality
 from tools.localizer.anatomy import SURE_DISC
 from tools.localizer.assembly import Detection, DetectorLocalizer, best_scores
 from tools.localizer.findings import findings_from

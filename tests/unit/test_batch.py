@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from agent.domain import Gradability, ImageFindings, ImageRef
 from agent.errors import LocalizerError
+from agent.imaging import Gradability, ImageFindings, ImageRef
 from agent.settings import Intake
 from tests.doubles import StillLocalizer
 from tools.localizer.batch import AHEAD, files_of, localize_files

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from agent.citations import checked, content_key, holds, verified
-from agent.domain import Citation, Claim
+from agent.evidence import Citation, Claim
 from tests.doubles import ShelfRetriever, statement
 
 FIRST = statement("x", "Refer suspected late wet AMD within 1 working day.")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agent.composition import grounded_report
-from agent.domain import Box, Gradability, ImageFindings, ImageRef
+from agent.imaging import Box, Gradability, ImageFindings, ImageRef
 from agent.nodes.verify import check_boxes
 from tools.grounding import MAX_BOXES, read_boxes
 from tools.localizer.anatomy import Found, landmarks, place

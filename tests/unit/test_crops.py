@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from agent.domain import Box, Gradability, ImageFindings, ImageRef, Lesion, LesionLabel
+from agent.imaging import Box, Gradability, ImageFindings, ImageRef, Lesion, LesionLabel
 from tools.clusters import MOST as MOST_BOXES
 from tools.clusters import clusters, gaps
 from tools.crops import LEAST_SIDE, MOST, SPAN_DD, crop, regions

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from agent.domain import Box, ImageRef
 from agent.errors import LocalizerError
+from agent.imaging import Box, ImageRef
 from tools.localizer.card import load_card
 from tools.localizer.detector import SHIPPED, OnnxLocalizer
 from tools.localizer.preprocess import SURROUND, square_of

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from agent.deps import Deps
-from agent.domain import AnswerOption, CaseRequest, Evidence, ImageInput, StageRecord
+from agent.domain import AnswerOption, CaseRequest, StageRecord
 from agent.errors import InputError, NarrativeError, OptionError, StageError
+from agent.evidence import Evidence
 from agent.graph import builder
+from agent.imaging import ImageInput
 from agent.ports import Assessment, Dossier, Effort
 from agent.settings import Dial
 from agent.state import validated

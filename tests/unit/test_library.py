@@ -12,14 +12,14 @@ from knowledge.library import Library
 
 FINDING = "- {id: rapd, name: RAPD, kind: sign, phrases: [RAPD]}"
 CONDITION = (
-    "- {id: optic_neuritis, name: Optic neuritis, synonyms: [ON], icd10: H46.9, system: optic_nerve, prior: uncommon, urgency: urgent, "
+    "{id: optic_neuritis, name: Optic neuritis, synonyms: [ON], icd10: H46.9, system: optic_nerve, prior: uncommon, urgency: urgent, "
     "description: Inflammation of the nerve., findings: {hallmark: [rapd]}}"
 )
 
 
 def write(root: Path, finding: str = FINDING, condition: str = CONDITION) -> Path:
-    for folder, text in (("lexicon", finding), ("atlas", condition)):
-        (root / folder).mkdir()
+    for folder, text in (("lexicon", finding), ("atlas/optic_nerve", condition)):
+        (root / folder).mkdir(parents=True)
         (root / folder / "file.yaml").write_text(text)
     return root
 
@@ -57,5 +57,5 @@ def test_the_digest_follows_the_content(tmp_path: Path) -> None:
     root = write(tmp_path)
     before = library_files.digest(root)
     assert library_files.digest(root) == before
-    (root / "atlas/file.yaml").write_text(CONDITION.replace("uncommon", "rare"))
+    (root / "atlas/optic_nerve/file.yaml").write_text(CONDITION.replace("uncommon", "rare"))
     assert library_files.digest(root) != before

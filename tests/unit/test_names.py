@@ -6,8 +6,8 @@ from typing import get_args
 
 import pytest
 
-from agent.domain import LesionLabel
 from agent.errors import LocalizerError
+from agent.imaging import LesionLabel
 from tools.localizer.card import LESIONS
 from tools.localizer.names import LABELS, label_of, labels_of
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from agent.domain import Box, Gradability, ImageFindings, ImageRef, Lesion, LesionLabel
+from agent.imaging import Box, Gradability, ImageFindings, ImageRef, Lesion, LesionLabel
 from tools.labels import place_labels
 from tools.overlay import STYLES, _facts, draw
 from tools.renderer import LesionGroup, Scene, render

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.domain import Box, Gradability, ImageFindings, ImageRef, LesionLabel
+from agent.imaging import Box, Gradability, ImageFindings, ImageRef, LesionLabel
 from tools.grounding import MAX_BOXES, NAMES, Grounded, largest, marked, read_boxes
 from tools.localizer.anatomy import Found, landmarks, place
 from tools.masks import boxes_of_mask

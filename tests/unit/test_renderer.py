@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
-from agent.domain import Box
+from agent.imaging import Box
 from tools.renderer import Camera, Disc, LesionGroup, Rendered, Scene, render
 from tools.renderer.examples import EXAMPLES, main
 from tools.renderer.scene import LABELS, Kind

@@ -13,16 +13,10 @@ from agent.decision import decide
 from agent.deps import Deps
 from agent.domain import (
     AnswerOption,
-    Box,
     Case,
     CaseRequest,
     DifferentialEntry,
-    Evidence,
     Finding,
-    Gradability,
-    ImageFindings,
-    ImageRef,
-    Lesion,
     Outcome,
     ReasonerIdentity,
     RuleHit,
@@ -31,6 +25,8 @@ from agent.domain import (
     Urgency,
 )
 from agent.errors import StageError
+from agent.evidence import Evidence
+from agent.imaging import Box, Gradability, ImageFindings, ImageRef, Lesion
 from agent.nodes.verify import check_boxes, settled
 from agent.ports import Assessment, Dossier, Effort, Measurement
 from agent.routing import after_deliberate, after_retrieve, after_screen

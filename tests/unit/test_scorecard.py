@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agent.domain import Box, Gradability, ImageFindings, ImageRef, Lesion, LesionLabel
 from agent.errors import InputError, LocalizerError
+from agent.imaging import Box, Gradability, ImageFindings, ImageRef, Lesion, LesionLabel
 from tests.unit.test_assembly import Told
 from tools.localizer.evaluate import Scored
 from tools.localizer.froc import RATES, auroc_interval, froc, froc_by_centre

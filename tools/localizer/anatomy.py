@@ -14,7 +14,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from agent.domain import Box, Laterality, Lesion, LesionLabel, Quadrant
+from agent.imaging import Box, Lesion, LesionLabel, Quadrant
+from agent.values import Laterality
 
 FOVEA_TEMPORAL_DD = 2.35
 FOVEA_BELOW_DD = 0.25

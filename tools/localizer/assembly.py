@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent.domain import Box, ImageFindings, ImageRef, LesionLabel
+from agent.imaging import Box, ImageFindings, ImageRef, LesionLabel
 from tools.localizer import anatomy, burden
 from tools.localizer.card import FOVEA, LESIONS, OPTIC_DISC
 from tools.quality import Judgement, judge

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 from PIL.Image import Image
 
-from agent.domain import ImageFindings
 from agent.errors import ImageError
+from agent.imaging import ImageFindings
 from agent.ports import Localizer
 from agent.settings import Intake
 from tools.images import examine, read_image_file

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from agent.domain import Box, Lesion, Quadrant
+from agent.imaging import Box, Lesion, Quadrant
 from tools.localizer.anatomy import UNPLACED, Retina, quadrant
 
 Bounds = tuple[float, float, float, float]

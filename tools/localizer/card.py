@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from agent.domain import LesionLabel
 from agent.errors import LocalizerError
+from agent.imaging import LesionLabel
 
 OPTIC_DISC = "optic_disc"
 FOVEA = "fovea"

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from agent.domain import Box
 from agent.errors import LocalizerError
+from agent.imaging import Box
 from tools.localizer.assembly import Detection, DetectorLocalizer
 from tools.localizer.boxes import suppress
 from tools.localizer.card import FOVEA, OPTIC_DISC, Card, load_card

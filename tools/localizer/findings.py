@@ -6,7 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import get_args
 
-from agent.domain import Finding, ImageFindings, Lesion, Presence, Quadrant
+from agent.domain import Finding
+from agent.imaging import ImageFindings, Lesion, Quadrant
+from agent.values import Presence
 from tools.localizer.card import NO_VISIBLE_LESION
 
 SURE = 0.7

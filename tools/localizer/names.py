@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable
 from typing import get_args
 
-from agent.domain import LesionLabel
 from agent.errors import LocalizerError
+from agent.imaging import LesionLabel
 from tools.localizer.card import FOVEA, OPTIC_DISC
 
 LABELS: tuple[str, ...] = (OPTIC_DISC, FOVEA, *get_args(LesionLabel))

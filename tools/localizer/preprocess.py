@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from agent.domain import Box
+from agent.imaging import Box
 from tools.quality import judge
 
 SURROUND = 0

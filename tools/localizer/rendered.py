@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from agent.domain import ImageRef
+from agent.imaging import ImageRef
 from agent.ports import Localizer
 from tools.localizer.anatomy import disc_diameter
 from tools.localizer.evaluate import auroc

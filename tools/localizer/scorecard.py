@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from agent.domain import Box, ImageFindings, LesionLabel
+from agent.imaging import Box, ImageFindings, LesionLabel
 from tools.localizer.anatomy import holds
 from tools.localizer.assembly import DetectorLocalizer
 from tools.localizer.card import FOVEA, LESIONS, NO_VISIBLE_LESION, OPTIC_DISC

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 import numpy.typing as npt
 
-from agent.domain import Box, LesionLabel
 from agent.errors import LocalizerError
+from agent.imaging import Box, LesionLabel
 from tools.localizer.assembly import Detection, DetectorLocalizer, best_scores
 from tools.localizer.card import Card
 from tools.localizer.detector import RAW_FLOOR, SHIPPED, SINGLE, checked_weights, detections_of, image_level_of, onnx_errors, threshold_of

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.domain import Box
+from agent.imaging import Box
 from tools.renderer import fundus, vessels
 from tools.renderer.camera import photograph
 from tools.renderer.geometry import Layout, layout

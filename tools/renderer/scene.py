@@ -11,7 +11,8 @@ from typing import Annotated, Literal
 from PIL.Image import Image
 from pydantic import Field
 
-from agent.domain import Box, Laterality, LesionLabel, Value
+from agent.imaging import Box, LesionLabel
+from agent.values import Laterality, Value
 
 Kind = Literal[
     "hard_exudate",

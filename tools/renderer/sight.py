@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.domain import Box
+from agent.imaging import Box
 from tools.renderer.geometry import Layout, Plane, blurred
 
 MASK_FLOOR = 0.3

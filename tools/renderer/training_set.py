@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from agent.domain import Box
+from agent.imaging import Box
 from tools.renderer import Rendered, render
 from tools.renderer.generator import random_scene
 
