@@ -117,7 +117,8 @@ class Retriever(Protocol):
     def identity(self) -> str: ...
 
     def for_concepts(self, concept_ids: Sequence[str], passages: int, scope: Scope | None = None) -> tuple[Evidence, ...]:
-        """Up to `passages` statements per concept, in the order of the concepts, each statement once. Needs no model."""
+        """Up to `passages` statements per concept, in the order of the concepts, each statement once; beyond that number only those
+        that dispute one of them, which follow it. Needs no model."""
         ...
 
     def search(self, query: str, passages: int, scope: Scope | None = None) -> tuple[Evidence, ...]:

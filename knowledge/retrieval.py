@@ -78,7 +78,8 @@ class IndexRetriever:
         found: dict[str, Evidence] = {}
         for concept in concept_ids:
             for rank, passage in enumerate(self._shelf.of_concept(concept, passages, scope, self._today())):
-                found.setdefault(passage.key, passage.model_copy(update={"score": 1 / (1 + rank)}))
+                for beside in (passage, *self._shelf.passages(passage.disputes, scope, self._today()).values()):
+                    found.setdefault(beside.key, beside.model_copy(update={"score": 1 / (1 + rank)}))
         return tuple(found.values())
 
     def search(self, query: str, passages: int, scope: Scope | None = None) -> tuple[Evidence, ...]:

@@ -71,6 +71,8 @@ class Shelf:
 
     def passages(self, keys: Sequence[str], scope: Scope, today: date) -> dict[str, Evidence]:
         """Those of the keys that lie within the scope."""
+        if not keys:
+            return {}
         within, values = self._within(scope, today)
         places = ", ".join("?" * len(keys))
         rows = self._rows(f"SELECT p.evidence FROM passage p WHERE p.key IN ({places}) AND {within}", (*keys, *values))

@@ -99,9 +99,9 @@ class ShelfRetriever:
         for concept in concept_ids:
             within = self._within(scope)
             own = [s for s in within if concept in s.concepts]
-            beside = {s.key: s for passage in own for s in (passage, *(o for o in within if o.key in passage.disputes))}
-            for passage in list(beside.values())[:passages]:
-                found.setdefault(passage.key, passage)
+            for passage in own[:passages]:
+                for beside in (passage, *(o for o in within if o.key in passage.disputes)):
+                    found.setdefault(beside.key, beside)
         return tuple(found.values())
 
     def search(self, query: str, passages: int, scope: Scope | None = None) -> tuple[Evidence, ...]:

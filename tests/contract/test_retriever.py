@@ -67,7 +67,8 @@ def retriever(kind: Kind) -> Retriever:
 
 def test_statements_of_a_condition(retriever: Retriever) -> None:
     found = retriever.for_concepts(["optic_neuritis", "giant_cell_arteritis"], 1)
-    assert [e.concepts for e in found] == [("optic_neuritis",), ("giant_cell_arteritis",)]
+    assert [e.concepts for e in found] == [("optic_neuritis",), ("giant_cell_arteritis",), ("giant_cell_arteritis",)]
+    assert found[2].key in found[1].disputes, "what disputes a statement comes along, beyond the number asked for"
 
 
 def test_no_statement_comes_twice(retriever: Retriever) -> None:
