@@ -181,7 +181,14 @@ def _manifest(target: Path) -> dict[str, str]:
         raise damaged(target, MANIFEST) from error
 
 
-def _write_manifest(scratch: Path) -> None:
+def now() -> datetime:
+    """The time, with its zone."""
+    return datetime.now().astimezone()
+
+
+def seal(scratch: Path, said: About) -> None:
+    """Says what an index was built from, and takes down the hash of every file of it."""
+    (scratch / ABOUT).write_text(said.model_dump_json(indent=1), encoding="utf-8")
     files = sorted(path for path in scratch.rglob("*") if path.is_file())
     digests = {path.relative_to(scratch).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
     (scratch / MANIFEST).write_text(json.dumps(digests, indent=1))
@@ -203,10 +210,9 @@ def _build(directory: Path, target: Path, embedder: Embedder, root: Path, own: O
             library=library.digest,
             documents=own.digest() if own else "",
             passages=built.passages,
-            built=datetime.now().astimezone(),
+            built=now(),
         )
-        (scratch / ABOUT).write_text(said.model_dump_json(indent=1), encoding="utf-8")
-        _write_manifest(scratch)
+        seal(scratch, said)
         scratch.chmod(0o755)  # mkdtemp made it private; there is nothing of a patient in it, and others may share it
         if target.exists():  # it was found damaged
             os.replace(target, Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=directory)))
