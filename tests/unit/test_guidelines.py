@@ -146,6 +146,6 @@ def test_a_lapsed_document_is_out_of_date_from_the_next_day(library: Library) ->
 
 def test_strength_is_given_where_a_body_grades(library: Library) -> None:
     graded = [s for s in library.statements if s.strength]
-    assert len(graded) >= 60
+    assert len(graded) >= 75
     assert len({s.document for s in graded}) >= 15
     assert all(len(s.strength) <= 120 for s in graded)
