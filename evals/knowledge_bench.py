@@ -111,7 +111,8 @@ def measure(size: int) -> dict[str, Any]:
         built = building.build(target, library, tuple(Made(library, size).evidence()), embedder)
         building.write_dense(target, built)
         seconds = time.perf_counter() - started
-        index.seal(target, index.About(format=index.FORMAT, embedding_model=embedder.name, library="", documents="", passages=size, built=index.now()))
+        said = index.About(format=index.FORMAT, embedding_model=embedder.name, library="", documents="", passages=size, built=index.now())
+        index.seal(target, said)
         megabytes = sum(p.stat().st_size for p in target.rglob("*") if p.is_file()) / 2**20
         child = subprocess.run(
             [sys.executable, "-m", "evals.knowledge_bench", "--read", str(target)], check=True, capture_output=True, text=True,

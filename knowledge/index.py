@@ -213,6 +213,7 @@ def _build(directory: Path, target: Path, embedder: Embedder, root: Path, own: O
             built=now(),
         )
         seal(scratch, said)
+        remembering.forget_others()
         scratch.chmod(0o755)  # mkdtemp made it private; there is nothing of a patient in it, and others may share it
         if target.exists():  # it was found damaged
             os.replace(target, Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=directory)))
