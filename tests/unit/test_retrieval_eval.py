@@ -203,7 +203,8 @@ def test_answers_out_of_date_are_not_expected_unless_they_are_asked_for() -> Non
 
 def test_statements_out_of_date_are_those_of_replaced_and_expired_documents(library: Library) -> None:
     document = library.documents[0].model_copy(update={"review_by": date(2030, 1, 1)})
-    aged = library.model_copy(update={"documents": (document, *library.documents[1:])})
+    fields = {name: getattr(library, name) for name in Library.model_fields}
+    aged = Library.model_validate({**fields, "documents": (document, *library.documents[1:])})
     own = {s.id for s in library.statements if s.document == document.id}
     before, after = outdated_statements(aged, date(2029, 12, 31)), outdated_statements(aged, date(2030, 1, 2))
     assert own
