@@ -45,7 +45,7 @@ def build(scratch: Path, library: Library, own: Sequence[Evidence], embedder: Em
         raise KnowledgeError(f"two statements say the same in one document: {twice[0]!r}")
     (scratch / LIBRARY).write_bytes(library.model_dump_json().encode())
     (scratch / PATTERNS).write_text(json.dumps(patterns_of(library)))
-    vectors = embedder.embed([f"{p.source.title}. {p.text}" for p in passages])
+    vectors = embedder.embed([_embedded(p) for p in passages])
     queries = embedder.embed([f"{c.name}: {c.description}" for c in library.conditions])
     texts = list(finding_texts(library))
     shelf.write(
@@ -107,6 +107,13 @@ def _view(
         kinds = [[n for n in own if passages[n].kind == kind] for kind in KINDS]
         ranked += [n for turn in zip_longest(*kinds) for n in turn if n is not None]
     return ranked
+
+
+def _embedded(passage: Evidence) -> str:
+    """A statement speaks for itself; a passage of a document is little without its title and the headings above it."""
+    if passage.locator is None:
+        return passage.text
+    return f"{': '.join(part for part in (passage.source.title, passage.source.section) if part)}\n{passage.text}"
 
 
 def _names(library: Library, concepts: Sequence[str]) -> list[str]:
