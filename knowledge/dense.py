@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
-import tenacity
-
 from agent.errors import KnowledgeError, SettingsError
 
 if TYPE_CHECKING:
@@ -148,6 +146,7 @@ class ServerDense:
 
     def _ask(self, question: Callable[[Any], T]) -> T:
         import httpx
+        import tenacity
         from chromadb.errors import ChromaError, NotFoundError
 
         broken = tenacity.retry_if_exception_type(httpx.TransportError)  # a connection kept alive may have been closed
