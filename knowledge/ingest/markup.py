@@ -26,6 +26,7 @@ _CELLS = frozenset(("td", "th"))
 _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)|opacity\s*:\s*0(?![.\d])|font-size\s*:\s*0(?![.\d])", re.IGNORECASE)
 _HEADING = re.compile(r"h([1-6])")
 _SPACE = re.compile(r"[^\S\n]*\n[^\S\n]*|[^\S\n]+")
+_RUN = re.compile(r"\s+")
 _MAIN_LENGTH = 200
 """Characters from which a page's own <main> is trusted to be the page (ours)."""
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
@@ -105,11 +106,7 @@ class _Walk:
             self._heading = int(heading.group(1)) if step > 0 else 0
 
     def _add(self, text: str, *, keep_lines: bool) -> None:
-        self._words.append(text if keep_lines else " ".join(["", *text.split(), ""]) if text.strip() else " ")
-        if text and not text[0].isspace() and not keep_lines and text.strip():
-            self._words[-1] = self._words[-1][1:]
-        if text and not text[-1].isspace() and not keep_lines and text.strip():
-            self._words[-1] = self._words[-1][:-1]
+        self._words.append(text if keep_lines else " ".join(_RUN.split(text)))
         self._size += len(text)
         if self._size > self._limit:
             raise DocumentError(f"its text is longer than {self._limit:,} characters (ingestion.max_characters)")

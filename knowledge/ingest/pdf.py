@@ -1,0 +1,222 @@
+"""PDF: the text of every page with its paragraphs and headings, by PDFium (pypdfium2, Apache-2.0/BSD), Chrome's own reader.
+
+On the same 200 pages PDFium took 0.2 s, pypdf 0.6 s and pdfplumber 21 s, with the same order of reading, columns included; PyMuPDF is
+under the AGPL.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from agent.errors import DocumentError
+from agent.settings import Ingestion
+from knowledge.ingest.document import HEADING_LEVELS, PARAGRAPH_LEVEL, Block, PageText, clean
+
+_LARGER = 1.12
+"""Times the size of the running text from which a short line is a heading (ours)."""
+_GAP = 1.45
+"""Times the usual distance between lines from which a new paragraph begins (ours)."""
+_HEADING_LENGTH = 140
+_BULLET = re.compile(r"[•‣◦▪●■□–-]\s|\(?(?:\d{1,2}|[a-z])[.)]\s|[o§]\s+(?=[A-Z])")
+_RUNNING_SHARE = 0.5
+_RUNNING_LINES = 2
+_RUNNING_PAGES = 3
+"""A line among the first or last two of a page that stands on half of at least three pages is a running title or footer (ours)."""
+_PAGE_NUMBER = re.compile(r"(?:page\s*)?\d{1,4}(?:\s*(?:of|/)\s*\d{1,4})?", re.IGNORECASE)
+_NO_TITLE = re.compile(r"untitled|microsoft word|document\d*$|.*\.(?:docx?|pdf|indd|qxd|tex|dvi)$", re.IGNORECASE)
+_PASSWORD = 4
+"""FPDF_ERR_PASSWORD of PDFium."""
+_HYPHENS = "\ufffe\x02"
+"""What PDFium writes for the hyphen of a word that was broken at the end of a line."""
+_EXPANSION_FROM = 1_000_000
+
+
+@dataclass(slots=True)
+class _Line:
+    page: int
+    text: str
+    size: float
+    bold: bool
+    x: float
+    y: float
+    start: int = 0
+    running: bool = False
+
+
+def pdf_blocks(data: bytes, limits: Ingestion) -> tuple[str, tuple[PageText, ...], tuple[Block, ...], tuple[str, ...]]:
+    """Title, pages, blocks and notes of a PDF.
+
+    Raises `DocumentError` for one that is damaged, encrypted, scanned or beyond the limits. An encrypted one that opens without a
+    password is read.
+    """
+    import pypdfium2 as pdfium
+
+    try:
+        document = pdfium.PdfDocument(data)
+    except pdfium.PdfiumError as error:
+        if getattr(error, "err_code", None) == _PASSWORD or "password" in str(error).lower():
+            raise DocumentError("it is encrypted and asks for a password: save it without one") from error
+        raise DocumentError("it is damaged or no PDF: PDFium cannot open it") from error
+    count = len(document)
+    if count > limits.max_pages:
+        raise DocumentError(f"it has {count:,} pages, more than {limits.max_pages:,} (ingestion.max_pages)")
+    if count == 0:
+        raise DocumentError("it has no pages")
+    pages, characters, unread, pictures = [], 0, [], 0
+    for number in range(count):
+        try:
+            page = document[number]
+            lines = _lines(page, number + 1)
+            pictures += not lines and _has_picture(page)
+            page.close()
+        except pdfium.PdfiumError:
+            lines = []
+            unread.append(number + 1)
+        characters += sum(len(line.text) + 1 for line in lines)
+        if characters > limits.max_characters:
+            raise DocumentError(f"its text is longer than {limits.max_characters:,} characters (ingestion.max_characters)")
+        if characters > max(_EXPANSION_FROM, limits.max_expansion * len(data)):
+            raise DocumentError(f"its text is more than {limits.max_expansion} times as large as the file (ingestion.max_expansion)")
+        pages.append(lines)
+    if not any(pages):
+        why = "its pages are pictures (a scan): run it through text recognition first" if pictures else "its pages hold no text"
+        raise DocumentError(why)
+    _mark_running(pages)
+    title = (document.get_metadata_value("Title") or "").strip()
+    texts = tuple(PageText(number + 1, _written(lines)) for number, lines in enumerate(pages))
+    blocks = tuple(_blocks(pages))
+    if not title or _NO_TITLE.match(title):
+        title = next((" ".join(texts[b.page - 1].text[b.start : b.end].split()) for b in blocks if b.page <= 2 and b.kind == "heading"), "")
+    return title, texts, blocks, tuple(_notes(pages, pictures, unread))
+
+
+def _notes(pages: Sequence[Sequence[_Line]], pictures: int, unread: Sequence[int]) -> Iterator[str]:
+    if pictures:
+        yield f"{pictures} of {len(pages)} pages are pictures without text and were not read"
+    if unread:
+        yield f"damaged pages were not read: {', '.join(map(str, unread[:10]))}{', ...' if len(unread) > 10 else ''}"
+
+
+def _has_picture(page: Any) -> bool:
+    import pypdfium2.raw as raw
+
+    return any(True for _ in page.get_objects(filter=[raw.FPDF_PAGEOBJ_IMAGE], max_depth=3))
+
+
+def _lines(page: Any, number: int) -> list[_Line]:
+    """The lines of a page in PDFium's order of reading, a word broken at the end of a line joined again."""
+    import pypdfium2.raw as raw
+
+    text_page = page.get_textpage()
+    count = text_page.count_chars()
+    text = text_page.get_text_range(0, count) if count else ""
+    if len(text) != count:  # beyond the basic plane, or left out by PDFium: characters one by one keep their index
+        text = "".join(chr(raw.FPDFText_GetUnicode(text_page, at) or 32) for at in range(count))
+    found: list[_Line] = []
+    joined = False
+    for piece in re.finditer(r"[^\r\n]+", text):
+        words = clean(piece.group().rstrip(_HYPHENS)).replace("\n", " ")
+        if not words.strip():
+            continue
+        at = piece.start() + len(piece.group()) - len(piece.group().lstrip())
+        if joined and found:
+            found[-1].text += words.strip()
+        else:
+            found.append(_Line(number, words.strip(), *_look(text_page, at)))
+        joined = piece.group()[-1] in _HYPHENS
+    text_page.close()
+    return found
+
+
+def _look(text_page: Any, at: int) -> tuple[float, bool, float, float]:
+    """Font size in points, whether it is bold, and the place of the character on the page in points from the lower left corner."""
+    import ctypes
+
+    import pypdfium2.raw as raw
+
+    x, y = ctypes.c_double(), ctypes.c_double()
+    raw.FPDFText_GetCharOrigin(text_page, at, x, y)
+    name = ctypes.create_string_buffer(96)
+    raw.FPDFText_GetFontInfo(text_page, at, name, len(name), None)
+    bold = b"bold" in name.value.lower() or b"black" in name.value.lower() or raw.FPDFText_GetFontWeight(text_page, at) >= 600
+    return round(raw.FPDFText_GetFontSize(text_page, at) * 2) / 2, bold, x.value, y.value
+
+
+def _mark_running(pages: Sequence[Sequence[_Line]]) -> None:
+    """Marks running titles, footers and page numbers: they stay in the page's text, but belong to no passage."""
+    edges = [{id(line): line for line in (*lines[:_RUNNING_LINES], *lines[-_RUNNING_LINES:])}.values() for lines in pages]
+    body = _body([line for lines in pages for line in lines])[0]
+    # Numbers differ from page to page, but "Recommendation 1" in large letters is a heading.
+    shape = [[line.text if line.size >= body * _LARGER else re.sub(r"\d+", "#", line.text) for line in lines] for lines in edges]
+    counts = Counter(text for texts in shape for text in set(texts))
+    enough = max(_RUNNING_PAGES, _RUNNING_SHARE * len(pages))
+    for lines, texts in zip(edges, shape, strict=True):
+        for line, text in zip(lines, texts, strict=True):
+            line.running = counts[text] >= enough or bool(_PAGE_NUMBER.fullmatch(line.text))
+
+
+def _written(lines: Sequence[_Line]) -> str:
+    """The text of a page, with the place of every line in it."""
+    at = 0
+    for line in lines:
+        line.start = at
+        at += len(line.text) + 1
+    return "\n".join(line.text for line in lines)
+
+
+def _blocks(pages: Sequence[Sequence[_Line]]) -> Iterator[Block]:
+    every = [line for lines in pages for line in lines if not line.running]
+    body, body_bold = _body(every)
+    larger = sorted({line.size for line in every if line.size >= body * _LARGER}, reverse=True)
+    ranks = {size: min(rank + 1, HEADING_LEVELS - 1) for rank, size in enumerate(larger)}
+    for lines in pages:
+        kept = [line for line in lines if not line.running]
+        steps = [a.y - b.y for a, b in zip(kept, kept[1:], strict=False) if a.y - b.y > 0]
+        pitch = median(steps) if steps else 0.0
+        run: list[_Line] = []
+        for line in kept:
+            if run and _breaks(run[-1], line, run[0], pitch):
+                yield _block(run, ranks, body_bold)
+                run = []
+            run.append(line)
+        if run:
+            yield _block(run, ranks, body_bold)
+
+
+def _body(lines: Sequence[_Line]) -> tuple[float, bool]:
+    """Size and weight of the running text: those of most characters."""
+    weights: Counter[tuple[float, bool]] = Counter()
+    for line in lines:
+        weights[line.size, line.bold] += len(line.text)
+    return weights.most_common(1)[0][0] if weights else (0.0, False)
+
+
+def _breaks(before: _Line, line: _Line, first: _Line, pitch: float) -> bool:
+    """Whether a line begins a new block."""
+    if abs(line.size - before.size) > 0.08 * before.size or line.bold != before.bold:
+        # A bold word at the beginning of a wrapped line is no heading: those stand apart or in another size.
+        return abs(line.size - before.size) > 0.08 * before.size or first is before or before.text[-1] in ".:!?"
+    if _BULLET.match(line.text):
+        return True
+    step = before.y - line.y
+    if step < 0:  # the next column: the sentence goes on there unless it had ended
+        return before.text[-1] in ".:!?"
+    return (pitch > 0 and step > _GAP * pitch) or (line.x > before.x + 6 and before.text[-1] in ".!?" and not _BULLET.match(first.text))
+
+
+def _block(run: Sequence[_Line], ranks: dict[float, int], body_bold: bool) -> Block:
+    first, last = run[0], run[-1]
+    start, end = first.start, last.start + len(last.text)
+    short = end - start <= _HEADING_LENGTH and last.text[-1] not in ".;,"
+    if short and first.size in ranks:
+        return Block(first.page, start, end, "heading", ranks[first.size])
+    if _BULLET.match(first.text):
+        return Block(first.page, start, end, "item", PARAGRAPH_LEVEL + 1)
+    if short and first.bold and last.bold and not body_bold and any(c.isalpha() for c in first.text):
+        return Block(first.page, start, end, "heading", HEADING_LEVELS)
+    return Block(first.page, start, end, "paragraph", PARAGRAPH_LEVEL)
