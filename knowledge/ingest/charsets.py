@@ -11,7 +11,10 @@ _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.B
           (codecs.BOM_UTF16_BE, "utf-16"))  # fmt: skip
 _META = re.compile(rb"""<(?:meta\b[^>]{0,200}?\bcharset|\?xml\b[^>]{0,100}?\bencoding)\s*=\s*["']?\s*([\w.:-]{2,40})""", re.IGNORECASE)
 _META_REACH = 4096
-_LATIN = re.compile(r"cp(?:1250|1252|1254|1257|437|85[0278]|775|86\d)|latin[_-]?\d*|iso8859[_-]\d+|mac[_-]\w+|hp_roman8|cp\d+ebcdic|cp500|cp037")
+_LATIN = re.compile(
+    r"cp(?:125[0247]|437|500|037|775|85[0278]|86\d)|latin[_-]?\d*|"
+    r"iso8859[_-](?:1|2|3|4|9|10|13|14|15|16)|mac[_-](?:roman|latin2)|hp_roman8"
+)
 """Single-byte code pages that detection by letter statistics confuses on a short text; Windows-1252 is what the web takes them for."""
 WEB_DEFAULT = "cp1252"
 _BINARY_SHARE = 0.02

@@ -23,12 +23,14 @@ _BLOCKS = frozenset(
 )
 _LISTS = frozenset(("ul", "ol", "dl", "menu"))
 _CELLS = frozenset(("td", "th"))
-_HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)|opacity\s*:\s*0(?![.\d])|font-size\s*:\s*0(?![.\d])", re.IGNORECASE)
+_HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)|(?:opacity|font-size)\s*:\s*0(?![.\d])", re.IGNORECASE)
 _HEADING = re.compile(r"h([1-6])")
 _SPACE = re.compile(r"[^\S\n]*\n[^\S\n]*|[^\S\n]+")
 _RUN = re.compile(r"\s+")
 _MAIN_LENGTH = 200
 """Characters from which a page's own <main> is trusted to be the page (ours)."""
+_NESTING = 150
+"""Levels of Markdown that are read: each level of a list counts twice, and what is nested more deeply is lost."""
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 _FRONT_TITLE = re.compile(r"^title\s*:\s*[\"']?(.+?)[\"']?\s*$", re.MULTILINE)
 
@@ -61,7 +63,7 @@ def markdown_blocks(text: str, limit: int) -> tuple[str, PageBuilder, tuple[str,
 
     front = _FRONT_MATTER.match(text)
     titled = _FRONT_TITLE.search(front.group(1)) if front else None
-    rendered = MarkdownIt("commonmark").enable("table").render(text[front.end() :] if front else text)
+    rendered = MarkdownIt("commonmark", {"maxNesting": _NESTING}).enable("table").render(text[front.end() :] if front else text)
     title, builder, notes = html_blocks(rendered, limit)
     return titled.group(1) if titled else title, builder, notes
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from agent.errors import DocumentError
@@ -95,12 +96,20 @@ def parse(data: bytes, media_type: str, limits: Ingestion, charset: str | None =
         notes = (*((doubt,) if doubt else ()), *hidden, *notes)
     if not blocks:
         raise DocumentError("it holds no text that could be cited")
-    sample = next((page.text[:_LANGUAGE_SAMPLE] for page in pages if len(page.text) >= _LANGUAGE_SAMPLE / 4), pages[0].text)
-    language = detect(sample)
-    if language not in READ_LANGUAGES:
-        notes = (*notes, f"its language seems to be {language!r}; search is made for English")
     ordering = [page.number for page in pages if _COMMANDS.search(page.text)]
     if ordering:
         where = f" (page {ordering[0]}{' and others' if len(ordering) > 1 else ''})" if len(pages) > 1 else ""
         notes = (*notes, f"it contains text that reads like orders to a language model{where}: kept as data, never followed")
-    return ParsedDocument(" ".join(clean(title).split())[:200], pages, blocks, media_type, language, notes)
+    return ParsedDocument(" ".join(clean(title).split())[:200], pages, blocks, media_type, notes=notes)
+
+
+def with_language(document: ParsedDocument) -> ParsedDocument:
+    """The document with its language, and a note where search will not serve it. Not for the confined process: the detector unpacks its
+    model into a temporary file."""
+    pages = document.pages
+    sample = next((page.text for page in pages if len(page.text) >= _LANGUAGE_SAMPLE / 4), pages[0].text)[:_LANGUAGE_SAMPLE]
+    language = detect(sample)
+    notes = document.notes
+    if language not in READ_LANGUAGES:
+        notes = (*notes, f"its language seems to be {language!r}; search is made for English")
+    return replace(document, language=language, notes=notes)

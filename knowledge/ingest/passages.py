@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import takewhile
+from itertools import pairwise, takewhile
 
 from knowledge.ingest.document import Block, ParsedDocument
 from knowledge.ingest.sentences import sentence_spans
@@ -206,4 +206,4 @@ def _section(group: Sequence[_Piece]) -> str:
 
 def _folded(text: str, start: int, end: int, starts: Sequence[int]) -> str:
     cuts = [start, *(at for at in starts if start < at < end), end]
-    return "\n".join(" ".join(text[a:b].split()) for a, b in zip(cuts, cuts[1:], strict=False))
+    return "\n".join(" ".join(text[a:b].split()) for a, b in pairwise(cuts))

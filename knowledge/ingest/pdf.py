@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 from typing import Any
 
@@ -31,8 +32,10 @@ _PAGE_NUMBER = re.compile(r"(?:page\s*)?\d{1,4}(?:\s*(?:of|/)\s*\d{1,4})?", re.I
 _NO_TITLE = re.compile(r"untitled|microsoft word|document\d*$|.*\.(?:docx?|pdf|indd|qxd|tex|dvi)$", re.IGNORECASE)
 _PASSWORD = 4
 """FPDF_ERR_PASSWORD of PDFium."""
-_HYPHENS = "\ufffe\x02"
-"""What PDFium writes for the hyphen of a word that was broken at the end of a line."""
+_BROKEN = re.compile("(\\w*)\ufffe(\\w*)")
+"""PDFium joins a word that was broken at the end of a line, and writes this for its hyphen."""
+_HYPHENATED = frozenset("anti non self follow well long short high low post pre co cross half quasi semi x".split())
+"""What keeps its hyphen where the document itself does not show how it writes the word."""
 _EXPANSION_FROM = 1_000_000
 
 
@@ -86,6 +89,7 @@ def pdf_blocks(data: bytes, limits: Ingestion) -> tuple[str, tuple[PageText, ...
     if not any(pages):
         why = "its pages are pictures (a scan): run it through text recognition first" if pictures else "its pages hold no text"
         raise DocumentError(why)
+    _mend(pages)
     _mark_running(pages)
     title = (document.get_metadata_value("Title") or "").strip()
     texts = tuple(PageText(number + 1, _written(lines)) for number, lines in enumerate(pages))
@@ -109,7 +113,7 @@ def _has_picture(page: Any) -> bool:
 
 
 def _lines(page: Any, number: int) -> list[_Line]:
-    """The lines of a page in PDFium's order of reading, a word broken at the end of a line joined again."""
+    """The lines of a page in PDFium's order of reading."""
     import pypdfium2.raw as raw
 
     text_page = page.get_textpage()
@@ -117,20 +121,30 @@ def _lines(page: Any, number: int) -> list[_Line]:
     text = text_page.get_text_range(0, count) if count else ""
     if len(text) != count:  # beyond the basic plane, or left out by PDFium: characters one by one keep their index
         text = "".join(chr(raw.FPDFText_GetUnicode(text_page, at) or 32) for at in range(count))
-    found: list[_Line] = []
-    joined = False
+    found = []
     for piece in re.finditer(r"[^\r\n]+", text):
-        words = clean(piece.group().rstrip(_HYPHENS)).replace("\n", " ")
-        if not words.strip():
-            continue
-        at = piece.start() + len(piece.group()) - len(piece.group().lstrip())
-        if joined and found:
-            found[-1].text += words.strip()
-        else:
-            found.append(_Line(number, words.strip(), *_look(text_page, at)))
-        joined = piece.group()[-1] in _HYPHENS
+        words = piece.group().strip()
+        if words:
+            at = piece.start() + len(piece.group()) - len(piece.group().lstrip())
+            found.append(_Line(number, words, *_look(text_page, at)))
     text_page.close()
     return found
+
+
+def _mend(pages: Sequence[Sequence[_Line]]) -> None:
+    """Writes words that were broken at the end of a line as the document writes them elsewhere, and cleans every line."""
+    every = [line for lines in pages for line in lines]
+    known = {word.lower() for line in every for word in re.findall(r"\w+(?:-\w+)*", line.text)} if any("\ufffe" in x.text for x in every) else set()
+
+    def mended(found: re.Match[str]) -> str:
+        before, after = found.groups()
+        whole, hyphened = before + after, f"{before}-{after}"
+        if hyphened.lower() in known or not (before[-1:].isalpha() and after[:1].islower()):
+            return hyphened
+        return hyphened if before.lower() in _HYPHENATED and whole.lower() not in known else whole
+
+    for line in every:
+        line.text = " ".join(clean(_BROKEN.sub(mended, line.text)).split("\n"))
 
 
 def _look(text_page: Any, at: int) -> tuple[float, bool, float, float]:
@@ -176,7 +190,7 @@ def _blocks(pages: Sequence[Sequence[_Line]]) -> Iterator[Block]:
     ranks = {size: min(rank + 1, HEADING_LEVELS - 1) for rank, size in enumerate(larger)}
     for lines in pages:
         kept = [line for line in lines if not line.running]
-        steps = [a.y - b.y for a, b in zip(kept, kept[1:], strict=False) if a.y - b.y > 0]
+        steps = [a.y - b.y for a, b in pairwise(kept) if a.y - b.y > 0]
         pitch = median(steps) if steps else 0.0
         run: list[_Line] = []
         for line in kept:
