@@ -44,12 +44,7 @@ class ParsedDocument:
     pages: tuple[PageText, ...]
     blocks: tuple[Block, ...]
     media_type: str
-    language: str = "und"
     notes: tuple[str, ...] = ()
-
-    @property
-    def characters(self) -> int:
-        return sum(len(page.text) for page in self.pages)
 
 
 _REMOVED = re.compile(

@@ -14,7 +14,7 @@ from agent.settings import Ingestion
 from knowledge.ingest import sources
 from knowledge.ingest.parsing import READER, with_language
 from knowledge.ingest.store import Change, DocumentStore
-from knowledge.ingest.worker import ParsingProcess
+from knowledge.ingest.worker import ReadingProcess
 
 State = Literal["added", "changed", "unchanged", "removed", "failed"]
 _SLUG = 40
@@ -67,7 +67,7 @@ def ingest(
     limits = limits or Ingestion()
     outcomes: list[Outcome] = []
     passed_over = 0
-    with ParsingProcess(limits) as process:
+    with ReadingProcess(limits) as process:
         for source in wanted:
             directory = _directory(source)
             if directory is None:
@@ -93,7 +93,7 @@ def _directory(source: str) -> Path | None:
         return None
 
 
-def _all(directory: Path, files: list[Path], store: DocumentStore, limits: Ingestion, process: ParsingProcess) -> Iterator[Outcome]:
+def _all(directory: Path, files: list[Path], store: DocumentStore, limits: Ingestion, process: ReadingProcess) -> Iterator[Outcome]:
     if not files:
         yield Outcome(str(directory), "failed", reason="there is no PDF, HTML, Markdown or text file in it")
     for path in files:
@@ -105,15 +105,15 @@ def _all(directory: Path, files: list[Path], store: DocumentStore, limits: Inges
             yield Outcome(document.uri, "removed", document.id, store.remove(document.id))
 
 
-def _one(source: str, store: DocumentStore, limits: Ingestion, process: ParsingProcess) -> Outcome:
+def _one(source: str, store: DocumentStore, limits: Ingestion, process: ReadingProcess) -> Outcome:
     try:
         file = sources.load(source, limits)
         before = store.document(file.uri)
         if before is not None and before.sha256 == file.sha256 and before.reader == READER:
             return Outcome(source, "unchanged", before.id, Change(before.id, 0, 0, before.passages), notes=before.notes)
-        parsed = with_language(process.parse(file.data, file.media_type, file.charset))
-        change = store.ingest(file, parsed, document_id(file.uri), READER)
-        return Outcome(source, "changed" if before else "added", change.document, change, notes=parsed.notes)
+        document = with_language(process.read(file.data, file.media_type, file.charset))
+        change = store.ingest(file, document, document_id(file.uri), READER)
+        return Outcome(source, "changed" if before else "added", change.document, change, notes=document.notes)
     except DocumentError as error:
         kept = store.document(sources.uri_of(Path(source)) if not sources.is_address(source) and "\0" not in source else source)
         stays = f"; the version read before stays until `fovea knowledge remove {kept.id}`" if kept else ""

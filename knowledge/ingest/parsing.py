@@ -12,6 +12,7 @@ from agent.settings import Ingestion
 from knowledge.ingest import charsets
 from knowledge.ingest.document import PageBuilder, PageText, ParsedDocument, clean, hides_text
 from knowledge.ingest.markup import html_blocks, markdown_blocks
+from knowledge.ingest.passages import CitableDocument
 from knowledge.ingest.pdf import pdf_blocks
 from knowledge.ingest.plain import plain_blocks
 from tools.language import READ_LANGUAGES, detect
@@ -94,16 +95,14 @@ def parse(data: bytes, media_type: str, limits: Ingestion, charset: str | None =
             title, builder, notes = read(text, limits.max_characters)
             pages, blocks = (builder.page(),), tuple(builder.blocks)
         notes = (*((doubt,) if doubt else ()), *hidden, *notes)
-    if not blocks:
-        raise DocumentError("it holds no text that could be cited")
     ordering = [page.number for page in pages if _COMMANDS.search(page.text)]
     if ordering:
         where = f" (page {ordering[0]}{' and others' if len(ordering) > 1 else ''})" if len(pages) > 1 else ""
         notes = (*notes, f"it contains text that reads like orders to a language model{where}: kept as data, never followed")
-    return ParsedDocument(" ".join(clean(title).split())[:200], pages, blocks, media_type, notes=notes)
+    return ParsedDocument(" ".join(clean(title).split())[:200], pages, blocks, media_type, notes)
 
 
-def with_language(document: ParsedDocument) -> ParsedDocument:
+def with_language(document: CitableDocument) -> CitableDocument:
     """The document with its language, and a note where search will not serve it. Not for the confined process: the detector unpacks its
     model into a temporary file."""
     pages = document.pages

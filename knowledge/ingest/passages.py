@@ -1,8 +1,8 @@
 """A document cut into passages: whole sentences of one heading on one page, long enough to mean something on their own.
 
 Blocks form a tree (headings, paragraphs, items of outlines). A subtree that is small enough stays whole; a larger one gives its own line
-as the context of its parts. Neighbours under one parent are joined until a passage has about `TARGET` words, and what is too short to
-stand alone is joined beyond that, up to `MOST`.
+as the context of its parts. Neighbours under one parent are joined until a passage has about `TARGET` words. What is too short to
+stand alone is joined beyond that, up to `MOST`, and then also across a heading; the passage's section is what its parts share.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise, takewhile
 
-from knowledge.ingest.document import Block, ParsedDocument
+from agent.errors import DocumentError
+from knowledge.ingest.document import Block, PageText, ParsedDocument
 from knowledge.ingest.sentences import sentence_spans
 
 LEAST, TARGET, MOST = 25, 90, 130
@@ -43,11 +44,25 @@ class Passage:
     sentences: tuple[tuple[int, int], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class CitableDocument:
+    """A document as it is stored. `language` is an ISO 639-1 code, "und" where nobody looked or could tell."""
+
+    title: str
+    media_type: str
+    pages: tuple[PageText, ...]
+    passages: tuple[Passage, ...]
+    notes: tuple[str, ...] = ()
+    language: str = "und"
+
+
 @dataclass(slots=True)
 class _Node:
     block: Block
     words: int
     last_page: int
+    headings: int
+    """Headings in the subtree, its own among them."""
     children: list[_Node] = field(default_factory=list)
 
 
@@ -72,6 +87,14 @@ def word_count(text: str) -> int:
     return sum(1 for _ in _WORD.finditer(text))
 
 
+def citable(document: ParsedDocument) -> CitableDocument:
+    """The document with its passages. Raises `DocumentError` when it has none."""
+    found = tuple(passages(document))
+    if not found:
+        raise DocumentError("it holds no text that could be cited")
+    return CitableDocument(document.title, document.media_type, document.pages, found, document.notes)
+
+
 def passages(document: ParsedDocument) -> Iterator[Passage]:
     """The passages of a document in its order. Every block's text is in one of them, but for what is shorter than `KEPT` words and headings
     with nothing under them on their page."""
@@ -93,7 +116,7 @@ def _forest(blocks: Iterable[Block], texts: dict[int, str]) -> list[_Node]:
     roots: list[_Node] = []
     open_nodes: list[_Node] = []
     for block in blocks:
-        node = _Node(block, word_count(texts[block.page][block.start : block.end]), block.page)
+        node = _Node(block, word_count(texts[block.page][block.start : block.end]), block.page, int(block.kind == "heading"))
         while open_nodes and open_nodes[-1].block.level >= block.level:
             _close(open_nodes)
         (open_nodes[-1].children if open_nodes else roots).append(node)
@@ -107,6 +130,7 @@ def _close(open_nodes: list[_Node]) -> None:
     node = open_nodes.pop()
     if open_nodes:
         open_nodes[-1].words += node.words
+        open_nodes[-1].headings += node.headings
         open_nodes[-1].last_page = max(open_nodes[-1].last_page, node.last_page)
 
 
@@ -114,7 +138,8 @@ def _pieces(node: _Node, path: tuple[str, ...], texts: dict[int, str]) -> Iterat
     block, text = node.block, texts[node.block.page]
     label = _label(block, text) if node.children or block.kind == "heading" else ""
     inner = (*path, label) if label else path
-    if node.children and node.words <= TARGET and node.last_page == block.page:
+    most = TARGET if node.headings <= 1 else LEAST
+    if node.children and node.words <= most and node.last_page == block.page:
         yield _Piece(block.page, list(_all_sentences(node, text)), node.words, inner if block.kind == "heading" else path)
         return
     for start, end in _sentences(block, text):

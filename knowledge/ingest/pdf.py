@@ -134,7 +134,8 @@ def _lines(page: Any, number: int) -> list[_Line]:
 def _mend(pages: Sequence[Sequence[_Line]]) -> None:
     """Writes words that were broken at the end of a line as the document writes them elsewhere, and cleans every line."""
     every = [line for lines in pages for line in lines]
-    known = {word.lower() for line in every for word in re.findall(r"\w+(?:-\w+)*", line.text)} if any("\ufffe" in x.text for x in every) else set()
+    broken = any("\ufffe" in line.text for line in every)
+    known = {word.lower() for line in every for word in re.findall(r"\w+(?:-\w+)*", line.text)} if broken else set()
 
     def mended(found: re.Match[str]) -> str:
         before, after = found.groups()

@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator
 
 _STOP = re.compile(
-    r"""(?P<mark>[.!?]+|[。！？]+)   # the stop itself
-        (?P<close>["'”’»)\]]*)
+    r"""(?P<mark>(?<![.!?])[.!?]++|(?<![。！？])[。！？]++)   # the stop itself; possessive: a page of dots must not cost its square
+        (?P<close>["'”’»)\]]*+)
         (?P<reference>(?<=[a-z)\]][.!?])\d{1,3}(?:\ ?[,–-]\ ?\d{1,3})*)?  # a superscript number that the extraction flattened
         (?P<gap>\s+|$|(?<=[。！？]))""",
     re.VERBOSE,

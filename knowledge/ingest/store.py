@@ -20,8 +20,7 @@ from filelock import FileLock, Timeout
 
 from agent.citations import content_key
 from agent.errors import DocumentError, KnowledgeError
-from knowledge.ingest.document import ParsedDocument
-from knowledge.ingest.passages import Passage, passages
+from knowledge.ingest.passages import CitableDocument, Passage
 from knowledge.ingest.sources import SourceFile
 
 if TYPE_CHECKING:
@@ -92,16 +91,13 @@ class DocumentStore:
     def __init__(self, directory: Path) -> None:
         self.path = directory / FILE
 
-    def ingest(self, source: SourceFile, parsed: ParsedDocument, document_id: str, reader: int) -> Change:
-        """Writes a document, or replaces the one with the same address. Raises `KnowledgeError`, and `DocumentError` when there is nothing
-        in it that could be cited."""
+    def ingest(self, source: SourceFile, document: CitableDocument, document_id: str, reader: int) -> Change:
+        """Writes a document, or replaces the one with the same address. Raises `KnowledgeError`."""
         kept: dict[str, StoredPassage] = {}
-        for passage in passages(parsed):
+        for passage in document.passages:
             key = content_key(document_id, passage.text)
             kept.setdefault(key, StoredPassage(key, document_id, passage))
-        if not kept:
-            raise DocumentError("it holds no passage that could be cited")
-        title = parsed.title or _title_of(source.name)
+        title = document.title or _title_of(source.name)
         rows = [_passage_row(stored, position) for position, stored in enumerate(kept.values())]
         digest = hashlib.sha256(json.dumps([source.uri, title, source.sha256, rows]).encode()).hexdigest()
         with self._writing() as connection:
@@ -110,10 +106,10 @@ class DocumentStore:
             now = datetime.now(UTC).isoformat(timespec="seconds")
             connection.execute(
                 f"INSERT INTO document ({_DOCUMENT}) VALUES ({', '.join('?' * 13)})",
-                (document_id, source.uri, title, source.sha256, parsed.media_type, len(source.data), len(parsed.pages), len(rows),
-                 parsed.language, json.dumps(parsed.notes), reader, digest, now),
+                (document_id, source.uri, title, source.sha256, document.media_type, len(source.data), len(document.pages), len(rows),
+                 document.language, json.dumps(document.notes), reader, digest, now),
             )  # fmt: skip
-            connection.executemany("INSERT INTO page VALUES (?, ?, ?)", [(document_id, page.number, page.text) for page in parsed.pages])
+            connection.executemany("INSERT INTO page VALUES (?, ?, ?)", [(document_id, page.number, page.text) for page in document.pages])
             connection.executemany("INSERT INTO passage VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
         return Change(document_id, len(kept.keys() - before), len(before - kept.keys()), len(before & kept.keys()))
 

@@ -14,14 +14,15 @@ import struct
 import subprocess
 import sys
 import threading
-from dataclasses import asdict
+from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
 from agent.errors import DocumentError
 from agent.settings import Ingestion
-from knowledge.ingest.document import Block, PageText, ParsedDocument
+from knowledge.ingest.document import PageText
+from knowledge.ingest.passages import CitableDocument, Passage
 
 _LENGTH = struct.Struct("<Q")
 _ROOT = Path(__file__).resolve().parents[2]
@@ -31,21 +32,24 @@ _BYTES_PER_CHARACTER = 12
 _STARTING_SECONDS = 60
 
 
-class ParsingProcess:
-    """Parses documents in a child process. A context manager; not for several threads at once."""
+class ReadingProcess:
+    """Reads documents in a child process. A context manager; not for several threads at once."""
 
     def __init__(self, limits: Ingestion) -> None:
         self._limits = limits
         self._child: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> ParsingProcess:
+    def __enter__(self) -> ReadingProcess:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-    def parse(self, data: bytes, media_type: str, charset: str | None = None) -> ParsedDocument:
-        """As `knowledge.ingest.parsing.parse`. Raises `DocumentError` also when reading takes too long or too much memory."""
+    def read(self, data: bytes, media_type: str, charset: str | None = None) -> CitableDocument:
+        """Parsed (`knowledge.ingest.parsing`) and cut into passages.
+
+        Raises `DocumentError` for what cannot be read, also when reading takes too long or too much memory.
+        """
         child = self._started()
         assert child.stdin is not None
         assert child.stdout is not None
@@ -134,33 +138,37 @@ def _receive(pipe: BinaryIO | Any, most: int) -> bytes:
     return data
 
 
-def _document(answer: dict[str, Any]) -> ParsedDocument:
-    return ParsedDocument(
+def _document(answer: dict[str, Any]) -> CitableDocument:
+    return CitableDocument(
         answer["title"],
-        tuple(PageText(**page) for page in answer["pages"]),
-        tuple(Block(*block) for block in answer["blocks"]),
         answer["media_type"],
-        answer["language"],
+        tuple(PageText(*page) for page in answer["pages"]),
+        tuple(
+            Passage(page, start, end, section, text, tuple((first, last) for first, last in sentences))
+            for page, start, end, section, text, sentences in answer["passages"]
+        ),
         tuple(answer["notes"]),
     )
 
 
 def _answer(request: dict[str, Any], data: bytes, limits: Ingestion) -> dict[str, Any]:
     from knowledge.ingest.parsing import parse
+    from knowledge.ingest.passages import citable
 
     try:
-        document = parse(data, request["media_type"], limits, request["charset"])
+        document = citable(parse(data, request["media_type"], limits, request["charset"]))
     except DocumentError as error:
         return {"error": str(error)}
     except MemoryError:
         return {"error": f"reading it needs more than {limits.max_memory // 2**20:,} MB (ingestion.max_memory)"}
     except Exception as error:  # noqa: BLE001  a parser's own defect is this document's failure, not the directory's
         return {"error": f"its reader failed ({type(error).__name__}: {str(error)[:200]})"}
-    blocks = [(b.page, b.start, b.end, b.kind, b.level) for b in document.blocks]
-    return {
-        "title": document.title, "pages": [asdict(page) for page in document.pages], "blocks": blocks, "media_type": document.media_type,
-        "language": document.language, "notes": document.notes,
-    }  # fmt: skip
+    return {field.name: getattr(document, field.name) for field in fields(document)}
+
+
+def _plain(value: Any) -> Any:
+    """A dataclass as the list of its fields, for JSON."""
+    return [getattr(value, field.name) for field in fields(value)]
 
 
 def _confine(limits: Ingestion) -> None:
@@ -200,7 +208,7 @@ def main(settings: str) -> None:
         except EOFError:
             return
         _cpu_until(limits.max_seconds)
-        answer = json.dumps(_answer(request, data, limits)).encode()
+        answer = json.dumps(_answer(request, data, limits), default=_plain).encode()
         del data
         _send(answers, answer)
 
