@@ -11,12 +11,10 @@ _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.B
           (codecs.BOM_UTF16_BE, "utf-16"))  # fmt: skip
 _META = re.compile(rb"""<(?:meta\b[^>]{0,200}?\bcharset|\?xml\b[^>]{0,100}?\bencoding)\s*=\s*["']?\s*([\w.:-]{2,40})""", re.IGNORECASE)
 _META_REACH = 4096
-_LATIN = re.compile(
-    r"cp(?:125[0247]|437|500|037|775|85[0278]|86\d)|latin[_-]?\d*|"
-    r"iso8859[_-](?:1|2|3|4|9|10|13|14|15|16)|mac[_-](?:roman|latin2)|hp_roman8"
-)
-"""Single-byte code pages that detection by letter statistics confuses on a short text; Windows-1252 is what the web takes them for."""
 WEB_DEFAULT = "cp1252"
+_OTHER_ALPHABET = 0.25
+"""Share of bytes beyond ASCII from which a text is in another alphabet (ours). Below it there is too little to tell code pages apart by,
+and it is read as browsers read it."""
 _BINARY_SHARE = 0.02
 _SAMPLE = 64 * 1024
 
@@ -72,12 +70,10 @@ def _strictly(data: bytes, encoding: str) -> str:
 def _detected(data: bytes) -> str:
     from charset_normalizer import from_bytes
 
-    best = from_bytes(data[:_SAMPLE]).best()
-    if best is None or _LATIN.fullmatch(best.encoding):
-        try:
-            data.decode(WEB_DEFAULT)
-            return WEB_DEFAULT
-        except UnicodeDecodeError:
-            if best is None:
-                raise DocumentError("its encoding cannot be told: save it as UTF-8") from None
+    sample = data[:_SAMPLE]
+    if sum(byte >= 0x80 for byte in sample) < _OTHER_ALPHABET * len(sample):
+        return WEB_DEFAULT
+    best = from_bytes(sample).best()
+    if best is None:
+        raise DocumentError("its encoding cannot be told: save it as UTF-8")
     return best.encoding

@@ -47,7 +47,7 @@ def document_id(uri: str) -> str:
     """The id of the document at an address: readable, and its own even where another document has the same name.
 
     >>> document_id("file:///a/Dry Eye.pdf"), document_id("file:///b/dry_eye.pdf")
-    ('dry_eye_c8b3e6', 'dry_eye_2c7d7a')
+    ('dry_eye_9bb9b2', 'dry_eye_c004df')
     """
     name = sources.name_of(uri)
     stem = name.rpartition(".")[0] or name

@@ -219,9 +219,10 @@ def _joined(groups: Iterable[list[_Piece]]) -> Iterator[list[_Piece]]:
 
 
 def _section(group: Sequence[_Piece]) -> str:
-    """The path that all of a group's text shares; its own leading lines count, as they stand above the rest."""
+    """The path that all of a group's text shares, else the one it begins under. Its leading lines count as headings of the rest."""
     paths = [piece.path for piece in group if not piece.lead] or [group[-1].path]
     shared = [level[0] for level in takewhile(lambda level: len(set(level)) == 1, zip(*paths, strict=False))]
+    shared = shared or list(paths[0])
     section = ARROW.join(shared)
     while len(section) > _PATH and len(shared) > 2:
         shared = [shared[0], "…", *shared[3 if shared[1] == "…" else 2 :]]

@@ -32,16 +32,16 @@ def plain_blocks(page: PageText) -> Iterator[Block]:
     """The blocks of a page of plain text. A line that is indented more than the one before belongs to it, as in an outline.
 
     >>> [(b.kind, b.level) for b in plain_blocks(PageText(1, "Uveitis\\n  viral\\n    HSV\\n  bacterial"))]
-    [('paragraph', 7), ('item', 8), ('item', 9), ('item', 8)]
+    [('item', 7), ('item', 8), ('item', 9), ('item', 8)]
     """
     lines = list(_lines(page.text))
-    indents: list[int] = []
+    outer: list[tuple[int, int]] = []  # indentation and depth of the lines that this one may belong to
     at = 0
     while at < len(lines):
         underline = _UNDERLINE.fullmatch(lines[at + 1].text) if at + 1 < len(lines) and not lines[at + 1].after_blank else None
         if underline and len(lines[at].text) <= _HEADING_LENGTH:
             yield Block(page.number, lines[at].start, lines[at].end, "heading", 1 if underline.group(1) else 2)
-            indents, at = [], at + 2
+            outer, at = [], at + 2
             continue
         until = _run_end(lines, at)
         run = lines[at:until]
@@ -50,12 +50,12 @@ def plain_blocks(page: PageText) -> Iterator[Block]:
         level = _heading_level(first.text) if alone and len(run) == 1 and not first.indent and until < len(lines) else None
         if level is not None:
             yield Block(page.number, first.start, last.end, "heading", level)
-            indents = []
+            outer = []
         elif any(character.isalnum() for line in run for character in line.text):
-            while indents and indents[-1] >= first.indent:
-                indents.pop()
-            depth = len(indents) + (1 if first.bullet and not indents else 0)
-            indents.append(first.indent)
+            while outer and outer[-1][0] >= first.indent:
+                outer.pop()
+            depth = outer[-1][1] + 1 if outer else int(first.bullet > 0)
+            outer.append((first.indent, depth))
             kind: Kind = "item" if depth or not alone else "paragraph"
             yield Block(page.number, first.start, last.end, kind if len(run) == 1 or first.bullet else "paragraph",
                         min(PARAGRAPH_LEVEL + depth, DEEPEST_LEVEL))  # fmt: skip
