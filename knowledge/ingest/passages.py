@@ -104,8 +104,7 @@ def passages(document: ParsedDocument) -> Iterator[Passage]:
         starts.setdefault(block.page, []).append(block.start)
     pieces = [piece for node in _forest(document.blocks, texts) for piece in _pieces(node, (), texts)]
     for group in _joined(_grouped(pieces)):
-        words = sum(piece.words for piece in group)
-        if words < KEPT or all(piece.heading for piece in group):
+        if _words(group) < KEPT or all(piece.heading for piece in group):
             continue
         page, start, end = group[0].page, group[0].sentences[0][0], group[-1].sentences[-1][1]
         sentences = tuple(span for piece in group for span in piece.sentences)
@@ -179,36 +178,50 @@ def _label(block: Block, text: str) -> str:
     return words if len(words) <= _LABEL else words[: _LABEL - 1].rsplit(" ", 1)[0] + "…"
 
 
-def _grouped(pieces: Iterable[_Piece]) -> Iterator[list[_Piece]]:
-    group: list[_Piece] = []
-    words = 0
-    for piece in pieces:
-        if group and not _goes_with(group, words, piece):
-            yield group
-            group, words = [], 0
-        group.append(piece)
-        words += piece.words
-    if group:
-        yield group
+def _grouped(pieces: Iterable[_Piece]) -> list[list[_Piece]]:
+    groups: list[list[_Piece]] = []
+    for piece in (*pieces, None):
+        if len(groups) > 1 and _leaves(groups[-1], piece) and _follows_on(groups[-2], groups[-1]):
+            rest = groups.pop()
+            groups[-1].extend(rest)  # the end of a section stays in it, however short
+        if piece is not None and groups and _goes_with(groups[-1], piece):
+            groups[-1].append(piece)
+        elif piece is not None:
+            groups.append([piece])
+    return groups
 
 
-def _goes_with(group: Sequence[_Piece], words: int, piece: _Piece) -> bool:
-    last = group[-1]
+def _words(group: Sequence[_Piece]) -> int:
+    return sum(piece.words for piece in group)
+
+
+def _leaves(group: Sequence[_Piece], piece: _Piece | None) -> bool:
+    """Whether a group is too short to stand alone, and the next piece, or the end, lies outside the section or the page that it ends in."""
+    path = group[-1].path
+    return _words(group) < LEAST and (piece is None or piece.page != group[-1].page or piece.path[: len(path)] != path)
+
+
+def _follows_on(before: Sequence[_Piece], group: Sequence[_Piece]) -> bool:
+    same = before[-1].page == group[0].page and before[-1].path == group[0].path == group[-1].path
+    return same and not group[0].lead and _words(before) + _words(group) <= MOST
+
+
+def _goes_with(group: Sequence[_Piece], piece: _Piece) -> bool:
+    last, words = group[-1], _words(group)
     if last.page != piece.page or words + piece.words > MOST:
         return False
     if last.lead or words < LEAST:
         return True
     if piece.lead:
         return False
-    return piece.words < LEAST or (piece.path == last.path and words + piece.words <= TARGET)
+    return (piece.words < LEAST or piece.path == last.path) and words + piece.words <= TARGET
 
 
 def _joined(groups: Iterable[list[_Piece]]) -> Iterator[list[_Piece]]:
     """Groups, with a fragment that stands alone joined to what precedes it on its page."""
     before: list[_Piece] | None = None
     for group in groups:
-        words = sum(piece.words for piece in group)
-        if before is not None and words < _FRAGMENT and before[-1].page == group[0].page and not any(piece.heading for piece in group):
+        if before is not None and _words(group) < _FRAGMENT and before[-1].page == group[0].page and not any(piece.heading for piece in group):
             before.extend(group)
             continue
         if before is not None:

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from statistics import median
 from typing import Any
 
 from agent.errors import DocumentError
@@ -166,13 +165,18 @@ def _mark_running(pages: Sequence[Sequence[_Line]]) -> None:
     """Marks running titles, footers and page numbers: they stay in the page's text, but belong to no passage."""
     edges = [{id(line): line for line in (*lines[:_RUNNING_LINES], *lines[-_RUNNING_LINES:])}.values() for lines in pages]
     body = _body([line for lines in pages for line in lines])[0]
-    # Numbers differ from page to page, but "Recommendation 1" in large letters is a heading.
-    shape = [[line.text if line.size >= body * _LARGER else re.sub(r"\d+", "#", line.text) for line in lines] for lines in edges]
+    shape = [[_shape(line, body) for line in lines] for lines in edges]
     counts = Counter(text for texts in shape for text in set(texts))
     enough = max(_RUNNING_PAGES, _RUNNING_SHARE * len(pages))
     for lines, texts in zip(edges, shape, strict=True):
         for line, text in zip(lines, texts, strict=True):
             line.running = counts[text] >= enough or bool(_PAGE_NUMBER.fullmatch(line.text))
+
+
+def _shape(line: _Line, body: float) -> str:
+    """What a running title is recognised by. Its numbers differ from page to page, but "Recommendation 1" in large letters is a heading,
+    and sentences are text."""
+    return line.text if line.size >= body * _LARGER or line.text[-1] in ".:;" else re.sub(r"\d+", "#", line.text)
 
 
 def _written(lines: Sequence[_Line]) -> str:
@@ -191,8 +195,8 @@ def _blocks(pages: Sequence[Sequence[_Line]]) -> Iterator[Block]:
     ranks = {size: min(rank + 1, HEADING_LEVELS - 1) for rank, size in enumerate(larger)}
     for lines in pages:
         kept = [line for line in lines if not line.running]
-        steps = [a.y - b.y for a, b in pairwise(kept) if a.y - b.y > 0]
-        pitch = median(steps) if steps else 0.0
+        steps = sorted(a.y - b.y for a, b in pairwise(kept) if a.y > b.y and a.size == b.size)
+        pitch = steps[len(steps) // 4] if steps else 0.0  # most lines follow on the one before; the rest are gaps
         run: list[_Line] = []
         for line in kept:
             if run and _breaks(run[-1], line, run[0], pitch):
