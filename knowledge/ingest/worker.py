@@ -37,7 +37,8 @@ class ReadingProcess:
 
     def __init__(self, limits: Ingestion) -> None:
         self._limits = limits
-        self._child: subprocess.Popen[bytes] | None = None
+        self.child: subprocess.Popen[bytes] | None = None
+        """The process that runs at present."""
 
     def __enter__(self) -> ReadingProcess:
         return self
@@ -82,7 +83,7 @@ class ReadingProcess:
         return _document(answer)
 
     def close(self) -> None:
-        child, self._child = self._child, None
+        child, self.child = self.child, None
         if child is None:
             return
         child.kill()
@@ -93,16 +94,16 @@ class ReadingProcess:
         child.wait()
 
     def _started(self) -> subprocess.Popen[bytes]:
-        if self._child is None or self._child.poll() is not None:
+        if self.child is None or self.child.poll() is not None:
             self.close()
             environment = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
             environment |= {"PYTHONPATH": os.pathsep.join((str(_ROOT), *filter(None, sys.path))), "OMP_NUM_THREADS": "1"}
-            self._child = subprocess.Popen(
+            self.child = subprocess.Popen(
                 [sys.executable, "-m", "knowledge.ingest.worker", self._limits.model_dump_json()],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, start_new_session=True,
             )  # fmt: skip
-            self._await_start(self._child)
-        return self._child
+            self._await_start(self.child)
+        return self.child
 
     def _await_start(self, child: subprocess.Popen[bytes]) -> None:
         """Waits until the child can read: starting is no part of a document's time."""
