@@ -77,7 +77,7 @@ class Ingestion(Section):
     max_pages: Positive = Field(5000, description="pages of the longest document read")
     max_characters: Positive = Field(20_000_000, description="characters of text of the longest document read")
     max_expansion: Positive = Field(200, description="characters of text per byte of the file beyond the first million: more is a bomb")
-    max_seconds: Annotated[float, Field(gt=0)] = Field(60, description="seconds one document may take to read")
+    max_seconds: Annotated[float, Field(gt=0)] = Field(120, description="seconds one document may take to read")
     max_memory: Annotated[int, Field(ge=256 * 2**20)] = Field(2 * 2**30, description="address space of the process that reads, bytes")
     max_files: Positive = Field(10_000, description="documents taken from one directory")
     fetch_seconds: Annotated[float, Field(gt=0)] = Field(60, description="seconds one web page may take to arrive")

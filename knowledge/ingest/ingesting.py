@@ -101,7 +101,7 @@ def _all(directory: Path, files: list[Path], store: DocumentStore, limits: Inges
     root = f"{sources.uri_of(directory).rstrip('/')}/"
     there = {sources.uri_of(path) for path in files}
     for document in store.documents():
-        if document.uri.startswith(root) and document.uri not in there and not sources.path_of(document.uri).exists():
+        if document.uri.startswith(root) and document.uri not in there and sources.is_gone(document.uri):
             yield Outcome(document.uri, "removed", document.id, store.remove(document.id))
 
 

@@ -56,9 +56,12 @@ def uri_of(path: Path) -> str:
     return path.resolve().as_uri()
 
 
-def path_of(uri: str) -> Path:
-    """The path in a file's address."""
-    return Path(unquote(urlsplit(uri).path))
+def is_gone(uri: str) -> bool:
+    """Whether there is no file at a file's address any more; one that may not be looked at is not gone."""
+    try:
+        return not Path(unquote(urlsplit(uri).path)).exists()
+    except OSError:
+        return False
 
 
 def load(source: str, limits: Ingestion) -> SourceFile:

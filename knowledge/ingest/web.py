@@ -6,11 +6,12 @@ resolves to something else a moment later gains nothing. Redirections are checke
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import socket
-import time
+import ssl
 import zlib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urljoin, urlsplit
 
@@ -26,7 +27,6 @@ _TYPES = frozenset(
     "application/pdf application/x-pdf text/html application/xhtml+xml text/plain text/markdown text/x-markdown application/octet-stream "
     "binary/octet-stream".split()
 )
-_STEP_SECONDS = 15.0
 _CHUNK = 64 * 1024
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _AGENT = "fovea-knowledge-ingest"
@@ -34,24 +34,46 @@ _IP = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def fetch(address: str, limits: Ingestion) -> SourceFile:
-    """The document at an http or https address. Raises `DocumentError` when it cannot be had or must not be."""
+    """The document at an http or https address. Raises `DocumentError` when it cannot be had or must not be. Not for use in an event loop."""
+    return asyncio.run(_in_time(address, limits))
+
+
+async def _in_time(address: str, limits: Ingestion) -> SourceFile:
+    """The whole of it has one limit of time: a server that sends a byte now and then would never be slow enough for a limit on each read."""
     import httpx
 
-    deadline = time.monotonic() + limits.fetch_seconds
-    first = at = _plain(address)
     try:
-        with httpx.Client(trust_env=False, follow_redirects=False, timeout=min(_STEP_SECONDS, limits.fetch_seconds)) as client:
-            for _ in range(limits.max_redirects + 1):
-                response = client.send(_request(client, at, limits), stream=True)
-                try:
-                    if not response.has_redirect_location:
-                        return _received(first, at, response, limits, deadline)
-                    at = _followed(at, response.headers["location"])
-                finally:
-                    response.close()
+        async with asyncio.timeout(limits.fetch_seconds):
+            return await _fetched(address, limits)
+    except TimeoutError as error:
+        raise DocumentError(f"it takes longer than {limits.fetch_seconds:g} seconds to arrive (ingestion.fetch_seconds)") from error
     except (httpx.HTTPError, httpx.InvalidURL, zlib.error) as error:
         raise DocumentError(f"it cannot be fetched: {str(error) or type(error).__name__}") from error
+
+
+async def _fetched(address: str, limits: Ingestion) -> SourceFile:
+    import httpx
+
+    first = at = _plain(address)
+    async with httpx.AsyncClient(verify=_trusted(), trust_env=False, follow_redirects=False, timeout=limits.fetch_seconds) as client:
+        for _ in range(limits.max_redirects + 1):
+            response = await client.send(await _request(client, at, limits), stream=True)
+            try:
+                if not response.has_redirect_location:
+                    return await _received(first, at, response, limits)
+                at = _followed(at, response.headers["location"])
+            finally:
+                await response.aclose()
     raise DocumentError(f"it redirects more than {limits.max_redirects} times (ingestion.max_redirects)")
+
+
+def _trusted() -> ssl.SSLContext:
+    """The certificate authorities of the system, where a hospital adds its own, and those that httpx brings along."""
+    import certifi
+
+    context = ssl.create_default_context()
+    context.load_verify_locations(certifi.where())
+    return context
 
 
 def _plain(address: str) -> str:
@@ -82,23 +104,23 @@ def _followed(at: str, location: str) -> str:
     return following
 
 
-def _request(client: httpx.Client, at: str, limits: Ingestion) -> httpx.Request:
+async def _request(client: httpx.AsyncClient, at: str, limits: Ingestion) -> httpx.Request:
     """A request to the address that the host was found to have, for the host by name: TLS still checks the name."""
     import httpx
 
     parts = _split(at)
     host = parts.hostname or ""
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    ip = _checked_ip(host, port, limits)
+    ip = await _checked_ip(host, port, limits)
     url = httpx.URL(at).copy_with(host=str(ip))
     # A compressed answer is not asked for: it could be a bomb, and documents are small.
     headers = {"Host": parts.netloc, "User-Agent": _AGENT, "Accept-Encoding": "identity"}
     return client.build_request("GET", url, headers=headers, extensions={"sni_hostname": host})
 
 
-def _checked_ip(host: str, port: int, limits: Ingestion) -> _IP:
+async def _checked_ip(host: str, port: int, limits: Ingestion) -> _IP:
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise DocumentError(f"the host {host!r} cannot be found: {error}") from error
     ips = [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
@@ -124,25 +146,25 @@ def is_public(ip: _IP) -> bool:
     return ip.is_global and not ip.is_multicast
 
 
-def _received(uri: str, at: str, response: httpx.Response, limits: Ingestion, deadline: float) -> SourceFile:
+async def _received(uri: str, at: str, response: httpx.Response, limits: Ingestion) -> SourceFile:
     if response.status_code != 200:
         raise DocumentError(f"the server answers {response.status_code} {response.reason_phrase}")
     stated = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if stated and stated not in _TYPES:
         raise DocumentError(f"it is {stated!r}; PDF, HTML, Markdown and text can be read")
-    data = b"".join(_limited(response, limits, deadline))
+    data = b"".join([piece async for piece in _limited(response, limits)])
     kind = media_type_of(data, name_of(at), stated)
     return SourceFile(uri, kind, data, response.charset_encoding)
 
 
-def _limited(response: httpx.Response, limits: Ingestion, deadline: float) -> Iterator[bytes]:
-    """The body, decompressed piece by piece, until it is larger or slower than it may be."""
+async def _limited(response: httpx.Response, limits: Ingestion) -> AsyncIterator[bytes]:
+    """The body, decompressed piece by piece, until it is larger than it may be."""
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip", "x-gzip"):
         raise DocumentError(f"the server compresses it as {encoding!r}, though it was asked not to")
     unpack = zlib.decompressobj(16 + zlib.MAX_WBITS) if encoding != "identity" else None
     size = 0
-    for raw in response.iter_raw(_CHUNK):
+    async for raw in response.aiter_raw():
         pending = raw
         while pending:
             piece, pending = (unpack.decompress(pending, _CHUNK), unpack.unconsumed_tail) if unpack else (pending, b"")
@@ -150,5 +172,3 @@ def _limited(response: httpx.Response, limits: Ingestion, deadline: float) -> It
             if size > limits.max_bytes:
                 raise DocumentError(f"it is larger than {limits.max_bytes:,} bytes (ingestion.max_bytes)")
             yield piece
-        if time.monotonic() > deadline:
-            raise DocumentError(f"it takes longer than {limits.fetch_seconds:g} seconds to arrive (ingestion.fetch_seconds)")
