@@ -171,9 +171,9 @@ def _all_sentences(node: _Node, text: str) -> Iterator[tuple[int, int]]:
 
 
 def _label(block: Block, text: str) -> str:
-    """What a block is called in the path of its children: a heading or item, and a paragraph only where it is short."""
+    """What a block is called in the path of its children: a heading or item, and a paragraph only where it is short and no sentence."""
     words = " ".join(text[block.start : block.end].split()).strip("-*+•‣◦▪–/# ").rstrip(":")
-    if block.kind == "paragraph" and len(words) > _LABEL:
+    if block.kind == "paragraph" and (len(words) > _LABEL or words.endswith((".", "!", "?"))):
         return ""
     return words if len(words) <= _LABEL else words[: _LABEL - 1].rsplit(" ", 1)[0] + "…"
 

@@ -23,10 +23,11 @@ _GAP = 1.45
 """Times the usual distance between lines from which a new paragraph begins (ours)."""
 _HEADING_LENGTH = 140
 _BULLET = re.compile(r"[•‣◦▪●■□–-]\s|\(?(?:\d{1,2}|[a-z])[.)]\s|[o§]\s+(?=[A-Z])")
-_RUNNING_SHARE = 0.5
 _RUNNING_LINES = 2
+_RUNNING_REACH = 4
 _RUNNING_PAGES = 3
-"""A line among the first or last two of a page that stands on half of at least three pages is a running title or footer (ours)."""
+"""A line among the first or last two of a page that stands there on three of the nine pages around it (left and right pages may differ, and
+so may chapters) is a running title or footer (ours)."""
 _PAGE_NUMBER = re.compile(r"(?:page\s*)?\d{1,4}(?:\s*(?:of|/)\s*\d{1,4})?", re.IGNORECASE)
 _NO_TITLE = re.compile(r"untitled|microsoft word|document\d*$|.*\.(?:docx?|pdf|indd|qxd|tex|dvi)$", re.IGNORECASE)
 _PASSWORD = 4
@@ -69,7 +70,8 @@ def pdf_blocks(data: bytes, limits: Ingestion) -> tuple[str, tuple[PageText, ...
         raise DocumentError(f"it has {count:,} pages, more than {limits.max_pages:,} (ingestion.max_pages)")
     if count == 0:
         raise DocumentError("it has no pages")
-    pages, characters, unread, pictures = [], 0, [], 0
+    pages: list[list[_Line]] = []
+    characters, unread, pictures = 0, [], 0
     for number in range(count):
         try:
             page = document[number]
@@ -85,10 +87,10 @@ def pdf_blocks(data: bytes, limits: Ingestion) -> tuple[str, tuple[PageText, ...
         if characters > max(_EXPANSION_FROM, limits.max_expansion * len(data)):
             raise DocumentError(f"its text is more than {limits.max_expansion} times as large as the file (ingestion.max_expansion)")
         pages.append(lines)
+    _mend(pages)
     if not any(pages):
         why = "its pages are pictures (a scan): run it through text recognition first" if pictures else "its pages hold no text"
         raise DocumentError(why)
-    _mend(pages)
     _mark_running(pages)
     title = (document.get_metadata_value("Title") or "").strip()
     texts = tuple(PageText(number + 1, _written(lines)) for number, lines in enumerate(pages))
@@ -130,7 +132,7 @@ def _lines(page: Any, number: int) -> list[_Line]:
     return found
 
 
-def _mend(pages: Sequence[Sequence[_Line]]) -> None:
+def _mend(pages: Sequence[list[_Line]]) -> None:
     """Writes words that were broken at the end of a line as the document writes them elsewhere, and cleans every line."""
     every = [line for lines in pages for line in lines]
     broken = any("\ufffe" in line.text for line in every)
@@ -144,7 +146,9 @@ def _mend(pages: Sequence[Sequence[_Line]]) -> None:
         return hyphened if before.lower() in _HYPHENATED and whole.lower() not in known else whole
 
     for line in every:
-        line.text = " ".join(clean(_BROKEN.sub(mended, line.text)).split("\n"))
+        line.text = clean(_BROKEN.sub(mended, line.text)).replace("\n", " ").strip()
+    for lines in pages:
+        lines[:] = [line for line in lines if line.text]
 
 
 def _look(text_page: Any, at: int) -> tuple[float, bool, float, float]:
@@ -166,11 +170,11 @@ def _mark_running(pages: Sequence[Sequence[_Line]]) -> None:
     edges = [{id(line): line for line in (*lines[:_RUNNING_LINES], *lines[-_RUNNING_LINES:])}.values() for lines in pages]
     body = _body([line for lines in pages for line in lines])[0]
     shape = [[_shape(line, body) for line in lines] for lines in edges]
-    counts = Counter(text for texts in shape for text in set(texts))
-    enough = max(_RUNNING_PAGES, _RUNNING_SHARE * len(pages))
-    for lines, texts in zip(edges, shape, strict=True):
+    shapes = [set(texts) for texts in shape]
+    for number, (lines, texts) in enumerate(zip(edges, shape, strict=True)):
+        near = shapes[max(0, number - _RUNNING_REACH) : number + _RUNNING_REACH + 1]
         for line, text in zip(lines, texts, strict=True):
-            line.running = counts[text] >= enough or bool(_PAGE_NUMBER.fullmatch(line.text))
+            line.running = sum(text in other for other in near) >= _RUNNING_PAGES or bool(_PAGE_NUMBER.fullmatch(line.text))
 
 
 def _shape(line: _Line, body: float) -> str:

@@ -1,3 +1,5 @@
+import zlib
+
 import pytest
 
 from agent.errors import DocumentError
@@ -85,6 +87,10 @@ def test_a_scan_says_what_to_do_and_scanned_pages_among_others_are_noted() -> No
     assert pdf_blocks(mixed, LIMITS)[3] == ("1 of 2 pages are pictures without text and were not read",)
 
 
+def test_a_line_of_nothing_but_control_characters_is_no_line() -> None:
+    assert read(pdf([[Words("\x01\x02", y=720), *column(LINE, top=700)]])) == [("paragraph", 7, 1, LINE)]
+
+
 def test_an_empty_page_is_no_scan() -> None:
     with pytest.raises(DocumentError, match="hold no text"):
         pdf_blocks(pdf([[]]), LIMITS)
@@ -112,7 +118,7 @@ def test_limits_name_themselves() -> None:
 
 def test_text_that_outgrows_its_file_is_a_bomb() -> None:
     rows = b"\n".join(b"BT /F1 1 Tf 1 %d Td (%s) Tj ET" % (y, LINE.encode() * 20) for y in range(1, 840))
-    packed = __import__("zlib").compress(rows * 1, 9)
+    packed = zlib.compress(rows, 9)
     data = assembled([("/Filter /FlateDecode", packed)] * 3)
     with pytest.raises(DocumentError, match=r"times as large as the file \(ingestion.max_expansion\)"):
         pdf_blocks(data, Ingestion(max_expansion=50))
