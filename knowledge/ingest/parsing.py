@@ -37,8 +37,9 @@ _FOREIGN_STARTS = (
 _PDF_MARK, _PDF_REACH = b"%PDF-", 1024
 _LANGUAGE_SAMPLE = 4000
 _COMMANDS = re.compile(
-    r"\b(?:ignore|disregard|forget|override|bypass)\b(?:\s+\w+){0,3}?\s+(?:previous|prior|above|earlier|preceding|all|any|your|these|those|"
-    r"system)\b(?:\s+\w+){0,3}?\s*\b(?:instructions?|prompts?|rules|directions|guidelines|guidance|messages?|context)\b"
+    r"\b(?:ignore|disregard|forget|override|bypass)\b(?:\s+\w+){0,3}?\s+(?:(?:previous|prior|above|earlier|preceding|your|system)\b(?:\s+\w+){0,3}?"
+    r"\s+(?:instructions?|prompts?|rules|directions|guidelines|guidance|messages?|context)"
+    r"|(?:all|any|these|those)(?:\s+\w+){0,2}?\s+(?:instructions?|prompts?))\b"
     r"|\b(?:reader|model|assistant|ai)\b[^.\n]{0,40}\b(?:must|should|shall)\s+(?:ignore|disregard|forget)\b"
     r"|\b(?:system|developer)\s+(?:prompt|message)\b|\byou\s+are\s+(?:now\s+)?(?:an?\s+)?(?:ai|language\s+model|assistant|chatbot)\b"
     r"|\bnew\s+instructions\s*:|<\|[a-z_]{2,20}\|>|\[/?INST\]|</?(?:system|assistant|instructions?)>"

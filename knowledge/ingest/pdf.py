@@ -6,6 +6,8 @@ under the AGPL.
 
 from __future__ import annotations
 
+import ctypes
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -21,6 +23,8 @@ _LARGER = 1.12
 """Times the size of the running text from which a short line is a heading (ours)."""
 _GAP = 1.45
 """Times the usual distance between lines from which a new paragraph begins (ours)."""
+_DOUBLE_SPACED = 2.4
+"""Sizes of the font between lines beyond which no spacing is that of one paragraph (ours)."""
 _HEADING_LENGTH = 140
 _BULLET = re.compile(r"[•‣◦▪●■□–-]\s|\(?(?:\d{1,2}|[a-z])[.)]\s|[o§]\s+(?=[A-Z])")
 _RUNNING_LINES = 2
@@ -152,9 +156,7 @@ def _mend(pages: Sequence[list[_Line]]) -> None:
 
 
 def _look(text_page: Any, at: int) -> tuple[float, bool, float, float]:
-    """Font size in points, whether it is bold, and the place of the character on the page in points from the lower left corner."""
-    import ctypes
-
+    """Font size in points as it is drawn, whether it is bold, and the place of the character in points from the lower left corner."""
     import pypdfium2.raw as raw
 
     x, y = ctypes.c_double(), ctypes.c_double()
@@ -162,7 +164,10 @@ def _look(text_page: Any, at: int) -> tuple[float, bool, float, float]:
     name = ctypes.create_string_buffer(96)
     raw.FPDFText_GetFontInfo(text_page, at, name, len(name), None)
     bold = b"bold" in name.value.lower() or b"black" in name.value.lower() or raw.FPDFText_GetFontWeight(text_page, at) >= 600
-    return round(raw.FPDFText_GetFontSize(text_page, at) * 2) / 2, bold, x.value, y.value
+    size, matrix = raw.FPDFText_GetFontSize(text_page, at), raw.FS_MATRIX()
+    if raw.FPDFText_GetMatrix(text_page, at, matrix):  # many programs set a font of size 1 and scale it
+        size *= math.hypot(matrix.c, matrix.d)
+    return round(size * 2) / 2, bold, x.value, y.value
 
 
 def _mark_running(pages: Sequence[Sequence[_Line]]) -> None:
@@ -229,7 +234,7 @@ def _breaks(before: _Line, line: _Line, first: _Line, pitch: float) -> bool:
     step = before.y - line.y
     if step < 0:  # the next column: the sentence goes on there unless it had ended
         return before.text[-1] in ".:!?"
-    return (pitch > 0 and step > _GAP * pitch) or (line.x > before.x + 6 and before.text[-1] in ".!?" and not _BULLET.match(first.text))
+    return (pitch > 0 and step > _GAP * min(pitch, _DOUBLE_SPACED * line.size)) or (line.x > before.x + 6 and before.text[-1] in ".!?" and not _BULLET.match(first.text))
 
 
 def _block(run: Sequence[_Line], ranks: dict[float, int], body_bold: bool) -> Block:

@@ -37,6 +37,17 @@ def test_headings_paragraphs_and_items_are_told_apart_by_size_weight_gap_and_bul
     ]
 
 
+def test_sizes_are_those_that_are_drawn_whatever_the_font_was_set_to() -> None:
+    body = b"BT /F1 1 Tf 10 0 0 10 72 %d Tm (" + LINE.encode() + b") Tj ET "
+    stream = b"BT /F1 1 Tf 18 0 0 18 72 760 Tm (Dry eye) Tj ET q 0.1 0 0 0.1 0 0 cm BT /F1 140 Tf 720 7400 Td (Referral) Tj ET Q "
+    assert read(assembled([("", stream + body % 700 + body % 600)])) == [
+        ("heading", 1, 1, "Dry eye"),
+        ("heading", 2, 1, "Referral"),
+        ("paragraph", 7, 1, LINE),
+        ("paragraph", 7, 1, LINE),
+    ]
+
+
 def test_a_sentence_goes_on_in_the_next_column() -> None:
     page = [*column("The pressure is measured in both", "eyes, and the angle is looked at"), *column("with a lens. Then stop.", x=320)]
     assert [text for *_, text in read(pdf([page]))] == [
