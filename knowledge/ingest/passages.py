@@ -8,6 +8,7 @@ stand alone is joined beyond that, up to `MOST`, and then also across a heading;
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise, takewhile
@@ -244,5 +245,5 @@ def _section(group: Sequence[_Piece]) -> str:
 
 
 def _folded(text: str, start: int, end: int, starts: Sequence[int]) -> str:
-    cuts = [start, *(at for at in starts if start < at < end), end]
+    cuts = [start, *starts[bisect_right(starts, start) : bisect_left(starts, end)], end]
     return "\n".join(" ".join(text[a:b].split()) for a, b in pairwise(cuts))

@@ -13,6 +13,8 @@ _UNDERLINE = re.compile(r"\s*(?:(=)\1{2,}|-{3,}|~{3,})\s*")
 _NUMBERED = re.compile(r"(\d{1,2}(?:\.\d{1,2}){0,4})\.?\s+[A-Z]\S*(?:\s|$)")
 _TAB = 4
 _HEADING_LENGTH = 80
+_NEAR = 40
+"""Lines that tell how wide a text is set."""
 _WRAPPED_WIDTH = 50
 """Lines shorter than this are not taken for wrapped prose (ours)."""
 
@@ -77,18 +79,23 @@ def _lines(text: str) -> Iterator[_Line]:
 
 def _run_end(lines: Sequence[_Line], at: int) -> int:
     """Where the block that begins with line `at` ends: wrapped lines, and the hanging lines of an item with a bullet, belong together."""
-    first, until = lines[at], at + 1
+    first = lines[at]
     column = first.indent + first.bullet
-    while until < len(lines) and not (lines[until].after_blank or lines[until].bullet) and lines[until].indent == column:
-        until += 1
-    if first.bullet:
-        return until
-    width = max(len(line.text) for line in lines[at:until])
+
+    def goes_on(to: int) -> bool:
+        return to < len(lines) and not (lines[to].after_blank or lines[to].bullet) and lines[to].indent == column
+
     end = at + 1
-    while end < until and width >= _WRAPPED_WIDTH:
-        if len(lines[end - 1].text) + 1 + len(lines[end].text.split(maxsplit=1)[0]) <= width:
-            break  # the next word would have fitted: the line was ended on purpose
-        end += 1
+    if first.bullet:
+        while goes_on(end):
+            end += 1
+        return end
+    near = end
+    while near < at + _NEAR and goes_on(near):
+        near += 1
+    width = max(len(line.text) for line in lines[at:near])
+    while width >= _WRAPPED_WIDTH and goes_on(end) and len(lines[end - 1].text) + 1 + len(lines[end].text.split(maxsplit=1)[0]) > width:
+        end += 1  # the next word would not have fitted: the line was not ended on purpose
     return end
 
 

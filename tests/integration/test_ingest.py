@@ -232,6 +232,25 @@ def test_two_thousand_pages_are_read_within_the_limits(process: ReadingProcess) 
     assert document.passages[-1].text.startswith("Page 2000 begins here.")
 
 
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        ("text/plain", b"one line of a long list\n" * 100_000),
+        ("text/plain", b"  a longer line of a wrapped text that goes on and on for ever\n" * 30_000),
+        ("text/plain", b"no end " * 500_000),
+        ("text/html", b"<p>one paragraph of very many" * 50_000),
+        ("text/html", b"<ul><li>one item of a list" * 1_000),
+        ("text/markdown", b"- one item of a very long list\n" * 20_000),
+        ("text/markdown", b"*a **b " * 20_000),
+    ],
+)
+def test_much_text_costs_in_proportion(kind: str, data: bytes) -> None:
+    with ReadingProcess(Ingestion(max_seconds=60)) as process:
+        document = process.read(data, kind)
+    words = sum(word_count(page.text) for page in document.pages)
+    assert sum(word_count(passage.text) for passage in document.passages) >= 0.99 * words
+
+
 @pytest.mark.parametrize("layers", [1, 2, 3])
 def test_a_bomb_takes_neither_memory_nor_time_nor_the_next_document(layers: int) -> None:
     limits = Ingestion(max_memory=512 * 2**20, max_seconds=20)
