@@ -78,9 +78,9 @@ def ensure(
     names keeps serving if it was built with the same model, with a warning; with `verified`, and where there is none, the error is
     raised: `KnowledgeError` or `SettingsError`.
     """
-    target = directory / version(embedder.name, root, own.digest() if own else "", server)
     usable: Callable[[Path], bool] = (lambda path: is_sound(path, server)) if verified else Path.is_dir
     try:
+        target = directory / version(embedder.name, root, own.digest() if own else "", server)
         if not usable(target):
             directory.mkdir(parents=True, exist_ok=True)
             with FileLock(str(directory / "build.lock"), timeout=600):

@@ -1,4 +1,4 @@
-"""The user's own documents: one SQLite file with their text, their passages and the embeddings made so far.
+"""The user's own documents: one SQLite file with their text and their passages.
 
 One writer at a time (a file lock); any number of readers, also from a read-only file system. A document is replaced in one transaction, so
 a reader sees the old one or the new one.
@@ -9,12 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
@@ -22,10 +21,6 @@ from agent.citations import content_key
 from agent.errors import DocumentError, KnowledgeError
 from knowledge.ingest.passages import CitableDocument, Passage
 from knowledge.ingest.sources import SourceFile
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 FILE = "documents.sqlite"
 FORMAT = 1
@@ -42,7 +37,6 @@ CREATE TABLE passage (
     key TEXT PRIMARY KEY, document TEXT NOT NULL REFERENCES document ON DELETE CASCADE, position INTEGER NOT NULL, page INTEGER NOT NULL,
     start INTEGER NOT NULL, "end" INTEGER NOT NULL, section TEXT NOT NULL, text TEXT NOT NULL, sentences TEXT NOT NULL);
 CREATE INDEX passage_of_document ON passage (document, position);
-CREATE TABLE vector (model TEXT NOT NULL, sha256 TEXT NOT NULL, vector BLOB NOT NULL, PRIMARY KEY (model, sha256)) WITHOUT ROWID;
 """
 _DOCUMENT = "id, uri, title, sha256, media_type, bytes, pages, passages, language, notes, reader, digest, ingested_at"
 
@@ -157,27 +151,6 @@ class DocumentStore:
         with self._reading() as connection:
             rows = connection.execute("SELECT id, digest FROM document ORDER BY id").fetchall() if connection else []
         return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
-
-    def vectors(self, model: str, texts: Sequence[str], embed: Callable[[Sequence[str]], NDArray[np.float32]]) -> NDArray[np.float32]:
-        """The embeddings of texts by a model, one row each; `embed` is asked only for those it never made before.
-
-        Vectors that this model made of other texts are forgotten, so that the store does not grow with every revision.
-        """
-        import numpy as np
-
-        hashes = [hashlib.sha256(text.encode()).hexdigest() for text in texts]
-        with self._reading() as connection:
-            rows = connection.execute("SELECT sha256, vector FROM vector WHERE model = ?", (model,)).fetchall() if connection else []
-        known = {name: np.frombuffer(blob, np.float32) for name, blob in rows}
-        missing = {name: text for name, text in zip(hashes, texts, strict=True) if name not in known}
-        stale = known.keys() - set(hashes)
-        made = dict(zip(missing, np.asarray(embed(list(missing.values())), np.float32), strict=True)) if missing else {}
-        if made or stale:
-            with self._writing() as connection:
-                connection.executemany("DELETE FROM vector WHERE model = ? AND sha256 = ?", [(model, name) for name in stale])
-                connection.executemany("INSERT OR REPLACE INTO vector VALUES (?, ?, ?)", [(model, n, v.tobytes()) for n, v in made.items()])
-        everything = known | made
-        return np.stack([everything[name] for name in hashes]) if hashes else np.zeros((0, 0), np.float32)
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:

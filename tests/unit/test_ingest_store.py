@@ -1,18 +1,15 @@
 import os
 import sqlite3
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from agent.citations import content_key
 from agent.errors import DocumentError, KnowledgeError
 from agent.settings import Ingestion
 from knowledge.ingest.document import PageText
-from knowledge.ingest.evidence import embedded_text, evidence
+from knowledge.ingest.evidence import evidence
 from knowledge.ingest.parsing import parse
 from knowledge.ingest.passages import CitableDocument, citable
 from knowledge.ingest.sources import SourceFile
@@ -112,24 +109,6 @@ def test_a_passage_becomes_evidence_with_its_place(store: DocumentStore) -> None
     assert (found.key, found.text, found.source.title, found.source.year) == (stored.key, stored.passage.text, "dry eye 2024", None)
     assert store.page(found.locator.document, found.locator.page)[found.locator.start : found.locator.end] == stored.passage.text
     assert found.locator.sha256 == document.sha256
-    assert embedded_text(document, stored) == f"dry eye 2024\n{stored.passage.text}"
-
-
-def test_what_was_embedded_is_not_embedded_again(store: DocumentStore) -> None:
-    asked: list[list[str]] = []
-
-    def embed(texts: Sequence[str]) -> NDArray[np.float32]:
-        asked.append(list(texts))
-        return np.array([[len(text), 1.0] for text in texts], np.float32)
-
-    first = store.vectors("m", ["a", "bb", "a"], embed)
-    assert first.tolist() == [[1, 1], [2, 1], [1, 1]]
-    second = store.vectors("m", ["ccc", "bb"], embed)
-    assert second.tolist() == [[3, 1], [2, 1]]
-    assert store.vectors("other", ["bb"], embed).tolist() == [[2, 1]]
-    assert store.vectors("m", ["bb", "a"], embed).tolist() == [[2, 1], [1, 1]]
-    assert asked == [["a", "bb"], ["ccc"], ["bb"], ["a"]], "each model once, and what fell out of use was forgotten"
-    assert store.vectors("m", [], embed).shape[0] == 0
 
 
 def test_pages_and_sentences_come_back_as_they_were(store: DocumentStore) -> None:
