@@ -51,6 +51,16 @@ class NarrativeReader:
         self._index = PhraseIndex(patterns_of(library) if compiled is None else compiled)
 
     def read(self, narrative: str) -> Reading:
+        found, kept, covered, measured = self._mentions(narrative)
+        found += self._normal_vision(measured)
+        found += self._course(found)
+        return Reading(demographics(narrative), _settled(found), kept, frozenset(covered))
+
+    def mentions(self, narrative: str) -> list[Finding]:
+        """Every mention and measurement in the order they stand, before those of one finding are settled into one (for evaluation)."""
+        return self._mentions(narrative)[0]
+
+    def _mentions(self, narrative: str) -> tuple[list[Finding], tuple[Sentence, ...], set[int], tuple[Quantity, ...]]:
         found: list[Finding] = []
         covered: set[int] = set()
         kept = tuple(sentences(narrative))
@@ -65,9 +75,7 @@ class NarrativeReader:
         measured = tuple(quantities(narrative))
         covered |= {n for n, s in enumerate(kept) if any(q.start < s.start + len(s.text) and s.start < q.end for q in measured)}
         found += [f for q in measured for f in self._measured(narrative, q)]
-        found += self._normal_vision(measured)
-        found += self._course(found)
-        return Reading(demographics(narrative), _settled(found), kept, frozenset(covered))
+        return found, kept, covered, measured
 
     def _findings(self, sentence: Sentence, hit: Hit) -> Iterator[Finding]:
         finding = self._finding(sentence, hit)
