@@ -20,10 +20,10 @@ from agent.domain import Finding
 from evals.narratives import FOLDER
 from evals.reading_gold import GoldMention, GoldText, sentences, vignettes
 from knowledge.context import context
-from knowledge.context import sentences as split
 from knowledge.library import Library, read
 from knowledge.measurements import Quantity, demographics, quantities
 from knowledge.reading import NarrativeReader
+from knowledge.sentence import sentences as split
 
 _DERIVED = frozenset(("bilateral_involvement", "unilateral_involvement"))
 """Findings about the other findings: nobody annotates them."""

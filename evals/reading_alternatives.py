@@ -17,7 +17,7 @@ from typing import Any
 
 from evals.narratives import FOLDER
 from evals.reading_gold import GoldMention, GoldText, sentences, vignettes
-from knowledge.context import sentences as split
+from knowledge.sentence import sentences as split
 
 ADDED = {
     "NEGATED_EXISTENCE": ("nil", "denied", "clear of", "not a trace of", "has gone", "have gone", "not present", "neither", "nor", "(-)"),
@@ -83,7 +83,7 @@ def our_judge() -> Judge:
     ours = importlib.import_module("knowledge.context")
 
     def judge(text: GoldText) -> Iterator[tuple[GoldMention, dict[str, bool]]]:
-        kept = tuple(ours.sentences(text.text))
+        kept = tuple(split(text.text))
         for m in text.mentions:
             sentence = next((s for s in kept if s.start < m.end and m.start < s.start + len(s.text)), None)
             if sentence is None:

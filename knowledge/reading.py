@@ -10,10 +10,13 @@ from dataclasses import dataclass
 
 from agent.domain import Demographics, Finding
 from agent.values import Presence
-from knowledge.context import Sentence, context, elsewhere, further, hypothetical, long_ago, reported_normal, sentences
+from knowledge.context import context, elsewhere, hypothetical, reported_normal
 from knowledge.library import NAMES_PREFIX, Library
 from knowledge.matching import Hit, Pattern, PhraseIndex, patterns
 from knowledge.measurements import Quantity, demographics, quantities
+from knowledge.sentence import Sentence, sentences
+from knowledge.sides import further
+from knowledge.timecourse import long_ago
 
 _ORDER: dict[Presence, int] = {"present": 2, "possible": 1, "absent": 0}
 _FAMILY_KINDS = "family_history"

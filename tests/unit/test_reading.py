@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from knowledge.context import sentences
 from knowledge.measurements import demographics, quantities
 from knowledge.reading import NarrativeReader
+from knowledge.sentence import sentences
 from tools.language import detect
 
 

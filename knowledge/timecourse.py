@@ -1,0 +1,208 @@
+"""When a thing began, and whether it is over: the time words of a sentence, and which of them a mention belongs to.
+
+Courses: acute up to 14 days, subacute up to 90, chronic beyond (the last bound after the SUN working group, Am J Ophthalmol 2005; the
+first is ours). Past is what a sentence puts into the past in so many words; anything less says nothing, since a thing wrongly called past
+would silence a red flag.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+from agent.values import Course
+from knowledge.sentence import Sentence
+
+ACUTE_DAYS, SUBACUTE_DAYS = 14, 90
+DAYS = {"minute": 1 / 1440, "min": 1 / 1440, "hour": 1 / 24, "day": 1, "week": 7, "fortnight": 14, "month": 30, "year": 365, "decade": 3650}
+_WORDS = {w: float(n) for n, w in enumerate("zero one two three four five six seven eight nine ten eleven twelve".split())}
+NUMBERS = _WORDS | {"a": 1.0, "an": 1.0, "several": 3.0, "few": 3.0, "couple": 2.0, "half a": 0.5, "half an": 0.5}
+_N = rf"(?P<n>\d+(?:\.\d+)?|half an?|{'|'.join(w for w in NUMBERS if ' ' not in w)})"
+_UNIT = r"(?P<unit>minute|min|hour|day|week|fortnight|month|year|decade)s?"
+_SPAN = rf"{_N}(?:\s+of)?(?:\s*-\s*|\s+){_UNIT}\b"
+_HISTORY = re.compile(rf"\b{_SPAN}(?:'|’)?[\s-]*(?:history|hx|h/o)\b", re.I)
+_AGO = re.compile(rf"\b{_SPAN}\s*(?:ago|back|earlier|previously|before|prior)\b", re.I)
+_FOR = re.compile(rf"\b(?:for|over|during|within|since|x|about|approximately|past|last)\s+(?:about |approximately |at least |the )?(?:past |last |previous )?{_SPAN}", re.I)
+_LAST = re.compile(r"\b(?:for|over|during|within|since|in)\s+(?:the\s+)?(?:past|last)\s+(?P<unit>hour|day|week|fortnight|month|year|decade)\b", re.I)
+_OPENING = re.compile(rf"(?:^|\b(?:with|reports|has|had|and|,)\s+){_SPAN}\s+of\s+(?!age\b)", re.I)
+_SHORT = re.compile(r"(?:\bx|×|\bfor|\bsince|\bvision|\bpain|\bover)?\s*\b(?P<n>\d{1,2})/(?P<unit>7|52|12)\b(?!\s*/)(?!\d)", re.I)
+"""The clinic's fractions: 5/7 five days, 2/52 two weeks, 3/12 three months."""
+_SHORT_UNIT = {"7": "day", "52": "week", "12": "month"}
+_SINCE_SOON = re.compile(
+    r"\b(?:since|from)\s+(?:yesterday|today|(?:this|last)\s+(?:morning|night|evening|afternoon|week)"
+    r"|(?:mon|tues|wednes|thurs|fri|satur|sun)day)\b|\b(?:yesterday|this morning|last night|overnight)\b", re.I
+)  # fmt: skip
+_SINCE_LONG = re.compile(
+    r"\bsince\s+(?:birth|childhood|infancy|(?:19|20)\d\d|(?:his|her)\s+(?:teens|youth|twenties))\b|\bfor\s+(?:many\s+)?(?:years|decades)\b|\blifelong\b", re.I
+)
+_LONG_AGO = re.compile(
+    r"\b(?:in|of|from)\s+(?:19|20)\d\d\b|\b(?:in|during)\s+(?:childhood|infancy|adolescence|(?:his|her)\s+(?:teens|youth|childhood))\b"
+    r"|\bas\s+an?\s+(?:child|boy|girl|student|teenager|infant|young (?:man|woman|adult))\b|\b(?:many|some|several)?\s*(?:years|decades)\s+(?:ago|back|earlier)\b",
+    re.I,
+)
+_ADJECTIVES: tuple[tuple[re.Pattern[str], Course], ...] = (
+    (re.compile(r"\b(?:sudden(?:ly)?|acute(?:ly)?|abrupt(?:ly)?)\b", re.I), "acute"),
+    (re.compile(r"\bsubacute(?:ly)?\b", re.I), "subacute"),
+    (re.compile(r"\b(?:chronic(?:ally)?|long[- ]?standing|old(?!\s+(?:man|woman|lady|gentleman|boy|girl|male|female|patient)))\b", re.I), "chronic"),
+    (
+        re.compile(
+            r"\b(?:previous(?:ly)?|former(?:ly)?|prior|past)\b(?!\s+(?:to\b|(?:few |several |couple |two |three |\d+ )?(?:hour|day|week|month|year|night|decade)"
+            r"|well\b|healthy\b|fit\b|normal|good\b|asymptomatic|medical|ocular history|history|surgical))|\bused to\b|\bstatus post\b|\bs/p\b", re.I
+        ),
+        "past",
+    ),
+)  # fmt: skip
+_BEGAN = re.compile(r"\b(?:diagnos\w+|began|begun|start\w*|notic\w+|onset|develop\w*|since|known|still|persist\w*|ongoing|recur\w*|worse\w*)\b", re.I)
+"""With these, a date long ago is when a thing began and not when it was over."""
+_CUT = frozenset("but however although though whereas while now today currently presents presented presenting new newly".split()) | {";"}
+_THERAPY = re.compile(
+    r"\bmg\b|\bmcg\b|%|\b(?:daily|nocte|(?:times|twice|once) a day|drops?|tablets?|ointment|bd|tds|qds|qid|bid|tid|use|take|takes|taking|taken"
+    r"|treated with|prescribed|given|on|wear\w*|worn|lenses|removed|smok\w*|works?|follow\w*|prior|previous|episodes)\b", re.I
+)  # fmt: skip
+"""Words before a span of time that make it the length of a treatment, a habit or an old story, not of the complaint."""
+_REACH = 6
+Kind = Literal["history", "ago", "span", "since", "long", "adjective"]
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """A time expression at characters `start` to `end` of a sentence. `days` since onset, where it tells."""
+
+    start: int
+    end: int
+    kind: Kind
+    course: Course
+    days: float | None = None
+
+
+def course_of_days(days: float) -> Course:
+    """
+    >>> course_of_days(3), course_of_days(42), course_of_days(400)
+    ('acute', 'subacute', 'chronic')
+    """
+    return "acute" if days <= ACUTE_DAYS else "subacute" if days <= SUBACUTE_DAYS else "chronic"
+
+
+def timecourse(sentence: Sentence, first: int, last: int) -> tuple[Course, float | None]:
+    """Course of tokens `first` to `last` (inclusive) and days since onset, ("unknown", None) where the sentence does not say."""
+    found = times(sentence.text)
+    if not found:
+        return "unknown", None
+    begin, end = sentence.tokens[first].start, sentence.tokens[last].end
+    best: tuple[int, When] | None = None
+    for when in found:
+        cost = _cost(sentence, when, begin, end, found)
+        if cost is not None and (best is None or cost < best[0]):
+            best = (cost, when)
+    return (best[1].course, best[1].days) if best else ("unknown", None)
+
+
+@lru_cache(maxsize=512)
+def times(text: str) -> tuple[When, ...]:
+    """Every time expression of a sentence, in order; of overlapping ones the longest.
+
+    >>> [(w.kind, w.course, w.days) for w in times("Red for 3 days, previous uveitis in 2009.")]
+    [('span', 'acute', 3.0), ('adjective', 'past', None), ('long', 'past', None)]
+    """
+    found = sorted(_all(text), key=lambda w: (w.start - w.end, w.start))
+    kept: list[When] = []
+    for when in found:
+        if all(when.end <= other.start or other.end <= when.start for other in kept):
+            kept.append(when)
+    return tuple(sorted(kept, key=lambda w: w.start))
+
+
+def durations(text: str) -> Iterator[tuple[int, int, float]]:
+    """Characters and days of every duration of a complaint in a text; the length of a treatment or a habit is none."""
+    for line in re.finditer(r"[^\n.;]+(?:\.(?=\d)[^\n.;]*)*", text):
+        for when in times(line.group()):
+            told = when.days is not None and when.kind in ("span", "history") and when.days >= DAYS["hour"]
+            if told and (when.kind == "history" or not _THERAPY.search(re.split(r"\b(?:and|but|has|complains|with)\b", line.group()[: when.start])[-1])):
+                assert when.days is not None
+                yield line.start() + when.start, line.start() + when.end, when.days
+
+
+def long_ago(sentence: Sentence, first: int, last: int) -> bool:
+    """Whether the time that stands with tokens `first` to `last` is months or years ago; what follows them decides before what precedes."""
+    words = [t.word for t in sentence.tokens]
+    after = " ".join(words[last + 1 : last + 7])
+    before = " ".join(words[max(0, first - 6) : first]).rpartition(",")[2]
+    inside = " ".join(words[first : last + 1])
+    for text in (inside, after.split(",")[0], before):
+        found = _ELAPSED.search(text)
+        if found:
+            old = found.group(1).startswith(("y", "decade")) and found.group(1) != "yesterday"
+            return (old and found.group(2) is not None) or (found.group(1).startswith("m") and found.group(2) in ("ago", "back", "earlier"))
+    return bool(_YEAR.search(f"{inside} {after}"))
+
+
+_ELAPSED = re.compile(
+    r"\b(years?|yrs?|months?|mths?|decades?|weeks?|wks?|days?|yesterday|hours?)\b"
+    r"(?: (ago|back|earlier|previously|before|after|post|following))?"
+)
+_YEAR = re.compile(r"\b(?:in|since) (?:19|20)\d\d\b")
+
+
+def _all(text: str) -> Iterator[When]:
+    for m in _HISTORY.finditer(text):
+        yield _spanning(m, "history")
+    for m in _OPENING.finditer(text):
+        yield _spanning(m, "history")
+    for m in _AGO.finditer(text):
+        days = _days(m)
+        began = _BEGAN.search(re.split(r"[,;]", text[: m.start()])[-1]) or _BEGAN.search(text[m.end() : m.end() + 30].split(",")[0])
+        course = course_of_days(days)
+        yield When(m.start(), m.end(), "ago", "past" if course == "chronic" and not began else course, days)
+    for m in (*_FOR.finditer(text), *_LAST.finditer(text)):
+        yield _spanning(m, "span")
+    for m in _SHORT.finditer(text):
+        days = float(m.group("n")) * DAYS[_SHORT_UNIT[m.group("unit")]]
+        if not re.search(r"\b(?:power|va|vas|acuity|bcva|r|l|re|le|od|os)\W*$", text[: m.start("n")], re.I) and days:
+            yield When(m.start(), m.end(), "span", course_of_days(days), days)
+    for m in _SINCE_SOON.finditer(text):
+        yield When(m.start(), m.end(), "since", "acute")
+    for m in _SINCE_LONG.finditer(text):
+        yield When(m.start(), m.end(), "since", "chronic")
+    for m in _LONG_AGO.finditer(text):
+        began = _BEGAN.search(re.split(r"[,;]", text[: m.start()])[-1])
+        yield When(m.start(), m.end(), "long", "chronic" if began else "past")
+    for pattern, course in _ADJECTIVES:
+        for m in pattern.finditer(text):
+            if not (course == "chronic" and re.search(r"\b(?:years?|months?|weeks?|days?)[\s-]*$", text[: m.start()], re.I)):  # an age
+                yield When(m.start(), m.end(), "adjective", course)
+
+
+def _spanning(m: re.Match[str], kind: Kind) -> When:
+    days = _days(m)
+    return When(m.start(), m.end(), kind, course_of_days(days), days)
+
+
+def _days(m: re.Match[str]) -> float:
+    groups = m.groupdict()
+    number = (groups.get("n") or "1").lower()
+    return (NUMBERS[number] if number in NUMBERS else float(number)) * DAYS[m.group("unit").lower()]
+
+
+def _cost(sentence: Sentence, when: When, begin: int, end: int, found: Sequence[When]) -> int | None:
+    """How far a time expression is from a mention in words, or None where it is not the mention's."""
+    if when.start < end and begin < when.end:
+        return 0
+    after = when.start >= end
+    left, right = (end, when.start) if after else (when.end, begin)
+    between = [t.word for t in sentence.tokens if left <= t.start < right]
+    if not _CUT.isdisjoint(between):
+        return None
+    distance = len(between) + 1
+    if when.kind == "adjective":
+        near = not after and distance <= _REACH and "," not in between
+        return None if not near else 0 if when.course == "past" else distance
+    if after:
+        nearer = any(end <= w.start < when.start and w.kind != "adjective" for w in found)
+        return None if when.kind == "history" or nearer else distance
+    if when.kind == "history":
+        return distance
+    opens = not [t for t in sentence.tokens if t.start < when.start and t.word[0].isalnum() and t.word not in ("and", "about", "the", "then")]
+    return distance if opens else None
