@@ -20,8 +20,10 @@ from agent.domain import Finding
 from evals.narratives import FOLDER
 from evals.reading_gold import GoldMention, GoldText, sentences, vignettes
 from knowledge.context import context
+from knowledge.demographics import demographics
 from knowledge.library import Library, read
-from knowledge.measurements import Quantity, demographics, quantities
+from knowledge.measurements import quantities
+from knowledge.quantity import Quantity
 from knowledge.reading import NarrativeReader
 from knowledge.sentence import sentences as split
 

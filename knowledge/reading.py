@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from agent.domain import Demographics, Finding
 from agent.values import Presence
 from knowledge.context import context, elsewhere, hypothetical, reported_normal
+from knowledge.demographics import demographics
 from knowledge.library import NAMES_PREFIX, Library
 from knowledge.matching import Hit, Pattern, PhraseIndex, patterns
-from knowledge.measurements import Quantity, demographics, quantities
+from knowledge.measurements import quantities
+from knowledge.quantity import Quantity
 from knowledge.sentence import Sentence, sentences
 from knowledge.sides import further
 from knowledge.timecourse import long_ago

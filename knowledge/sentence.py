@@ -49,7 +49,7 @@ def sentences(narrative: str) -> Iterator[Sentence]:
         leads = [(m.start(), _eye(m)) for m in _EYE_LEAD.finditer(line.group())]
         begin = found.end() if found else 0
         for stop in re.finditer(r"[.!?;](?=\s|$)", line.group()):
-            if stop.group() == "." and _ABBREVIATION.search(line.group()[: stop.start()]) and stop.end() < len(line.group()):
+            if stop.group() == "." and _ABBREVIATION.search(line.group(), max(0, stop.start() - 9), stop.start()) and stop.end() < len(line.group()):
                 number = line.group()[stop.start() - 1].isdigit()
                 if not number:
                     continue
