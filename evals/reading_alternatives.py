@@ -90,7 +90,7 @@ def our_judge() -> Judge:
                 continue
             inside = [n for n, t in enumerate(sentence.tokens) if sentence.start + t.start < m.end and m.start < sentence.start + t.end]
             told = ours.context(sentence, inside[0], inside[-1], normal=m.ids[0].startswith(("normal_", "full_")))
-            yield m, {"negated": told.presence == "absent", "possible": told.presence == "possible", "family": told.family, "past": told.past}
+            yield m, {"negated": told.presence == "absent", "possible": told.presence == "possible", "family": told.family, "past": told.course == "past"}
 
     return judge
 

@@ -18,6 +18,7 @@ _NEGATED_BEFORE = (
     "no evidence of", "no signs of", "no sign of", "no history of", "negative for", "absence of", "absent", "free of", "without",
     "denies", "denied", "denying", "never", "not", "no", "nor", "neither", "none", "rules out", "ruled out", "excluded", "resolved",
     "did not", "does not", "doesn't", "isn't", "wasn't", "non", "lack of", "lacks", "unremarkable for", "cleared of",
+    "clear of",
 )  # fmt: skip
 _NEGATED_AFTER = (
     "absent", "not seen", "not present", "not found", "was negative", "were negative", "negative", "denied", "ruled out", "excluded", "none",
@@ -26,11 +27,20 @@ _NEGATED_AFTER = (
 _POSSIBLE = (
     "possible", "possibly", "probable", "probably", "likely", "suspected", "suspicion of", "suspicious for", "suspect", "query", "may",
     "might", "could be", "cannot exclude", "cannot rule out", "can not exclude", "to exclude", "rule out", "to rule out", "presumed",
-    "differential", "?", "concerning for", "consider", "versus", "vs",
+    "differential", "?", "concerning for", "consider", "versus", "vs", "suggestive of", "suggesting", "hinting at", "equivocal for",
 )  # fmt: skip
 _PSEUDO = ("no longer able", "not only", "no change", "no improvement", "not improved", "not improving", "not resolved", "without improvement",
            "not responded", "no response", "no relief", "not relieved", "gradually", "not sure", "without correction", "no perception of light",
-           "no light perception")  # fmt: skip
+           "no light perception", "no doubt", "no vision")  # fmt: skip
+_POSSIBLE_AFTER = ("suspected", "possible", "probable", "likely", "?", "versus", "vs", "cannot be excluded", "can not be excluded", "not excluded",
+                   "cannot be ruled out", "not ruled out", "to be excluded")  # fmt: skip
+_ALL_ABSENT = re.compile(
+    r"^(?:(?:,|and|or) (?:\S+ ){1,4}?)+(?:were|are) (?:all |both )?"
+    r"(?:absent|negative|denied|excluded|ruled out|not (?:seen|present|found|detected|noted|reported))\b"
+)
+"""A list whose end denies all of it: "ptosis and anisocoria were not present"."""
+_EXCEPTED = re.compile(r"\b(?:other than|apart from|aside from|except(?: for)?|save for)\b")
+"""What comes after these is left out of the negation before them."""
 _FAMILY = (
     "family history", "familial history", "mother", "father", "sister", "brother", "grandmother", "grandfather", "aunt", "uncle", "cousin",
     "parents", "sibling", "siblings", "maternal", "paternal", "his son", "her son", "his daughter", "her daughter", "fh", "fhx", "wife",
@@ -58,6 +68,7 @@ _REPORTER = re.compile(
     r"|\bby (?:(?:his|her|the|their) )?(?:mother|father|parents?|wife|husband)\b"
 )
 """Relatives who tell of the patient: their words are about the patient, not about the family."""
+_BACK_TO_PATIENT = re.compile(r" (?:;|and|but|while|whereas) (?:the (?:patient|boy|girl|child) (?:has|had|is|was|now)|s?he (?:himself |herself )?\w+) ")
 _PATIENT = ("the patient", "patient", "he", "she")
 _PAST = ("history of", "past medical history", "past ocular history", "known", "previous", "previously", "pmh", "poh", "prior", "years ago")
 _SCOPE_END = frozenset("but however although though except apart aside whereas yet while which who presents presented complains".split())
@@ -93,17 +104,17 @@ def context(sentence: Sentence, first: int, last: int, *, negative: bool = False
     lead_words = near if normal or before[:1] == ["absent"] else before
     after = _clause_after(words, last)
     inside = " ".join(words[first : last + 1])
-    lead = _FAILURE.sub(" ", " ".join(lead_words))
+    lead = _EXCEPTED.split(_FAILURE.sub(" ", " ".join(lead_words)))[-1]
     trail = " ".join(after[:4])
     negated = _has(lead, _NEGATED_BEFORE) and not _has(f"{lead} {inside}", _PSEUDO)
     negated = negated or (not negative and _has(inside, ("no", "not", "without")) and not _has(inside, _PSEUDO))
-    negated = negated or (_has(trail, _NEGATED_AFTER) and not _has(" ".join(after), ("but",)))
-    possible = (
-        _has(" ".join(before[-6:]), _POSSIBLE) or "?" in before[-2:] or _has(" ".join(after[:3]), ("suspected", "possible", "likely", "?"))
-    )
+    doubted = _has(trail, _POSSIBLE_AFTER)
+    denied = _has(trail, _NEGATED_AFTER) and not doubted and not _has(" ".join(after), ("but",))
+    negated = negated or denied or _marked_absent(words, last) or _ALL_ABSENT.match(" ".join(words[last + 1 : last + 12])) is not None
+    possible = _has(" ".join(before[-6:]), _POSSIBLE) or "?" in before[-2:] or doubted
     course, days = timecourse(sentence, first, last)
     named = side(words, first, last)
-    family_words = _REPORTER.sub(" ", f"{' '.join(words[: first + 1])} {' '.join(after[:3])}")
+    family_words = _REPORTER.sub(" ", f"{_of_the_family(words[: first + 1])} {' '.join(after[:3])}")
     return Context(
         presence="absent" if negated else "possible" if possible else "present",
         family=("family" in sentence.heading and not _has(" ".join(words[:first]), _PATIENT)) or _has(family_words, _FAMILY),
@@ -112,6 +123,19 @@ def context(sentence: Sentence, first: int, last: int, *, negative: bool = False
         course=course,
         days=days,
     )
+
+
+def _of_the_family(words: Sequence[str]) -> str:
+    """The words since the patient came in again as the one spoken of: "her father had glaucoma; she has haloes"."""
+    text = f" {' '.join(words)} "
+    back = [m.end() for m in _BACK_TO_PATIENT.finditer(text)]
+    return text[back[-1] :] if back else text
+
+
+def _marked_absent(words: Sequence[str], last: int) -> bool:
+    """Whether a mark stands right behind: "RAPD: nil", "hypopyon (-)"."""
+    mark = words[last + 1 : last + 4]
+    return mark[:3] == ["(", "-", ")"] or (mark[:1] in ([":"], ["="]) and mark[1:2] in (["nil"], ["no"], ["none"], ["absent"], ["negative"]))
 
 
 def hypothetical(sentence: Sentence, first: int) -> bool:

@@ -8,7 +8,7 @@ from agent.domain import Demographics
 
 _N = r"(\d+(?:\.\d+)?)"
 _AGE = (
-    re.compile(rf"\b{_N}\s*[- ]?\s*(year|yr|month|week|day)s?[- ]?\s*[- ]?(?:old|of age)\b", re.I),
+    re.compile(rf"\b{_N}\s*[- ]?\s*(year|yr|month|week|day)s?[- ]?\s*[- ]?(?:old(?=\b|boy|girl|man|woman|male|female)|of age\b)", re.I),
     re.compile(rf"\b{_N}\s*[- ]?\s*(y)(?:/?o|rs?\s*old)\b", re.I),
     re.compile(
         rf"\b(?:age[d]?|(?:child|infant|baby|boy|girl|toddler) of)\s*[:=]?\s*{_N}\s*(years?|months?|weeks?|days?)?\b", re.I
@@ -35,8 +35,8 @@ _LIFE_STAGE = (
     (re.compile(r"\b(teenager|adolescent|teenage)\b", re.I), 15),
     (re.compile(r"\b(elderly)\b", re.I), 78),
 )
-_FEMALE = re.compile(r"\b(woman|female|lady|girl|she|her|mrs|ms)\b|\b\d+\s*/?\s*F\b|\bF\s*/\s*\d+", re.I)
-_MALE = re.compile(r"\b(man|male|gentleman|boy|he|his|mr)\b|\b\d+\s*/?\s*M\b|\bM\s*/\s*\d+", re.I)
+_FEMALE = re.compile(r"(?:\b|(?<=old))(woman|female|lady|girl|she|her|mrs|ms)\b|\b\d+\s*/?\s*F\b|\bF\s*/\s*\d+", re.I)
+_MALE = re.compile(r"(?:\b|(?<=old))(man|male|gentleman|boy|he|his|mr)\b|\b\d+\s*/?\s*M\b|\bM\s*/\s*\d+", re.I)
 
 
 def demographics(narrative: str) -> Demographics:

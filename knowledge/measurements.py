@@ -19,7 +19,7 @@ _HBA1C = re.compile(rf"\b(?:hba1c|hb a1c|a1c|glycated ha?emoglobin)\b{_LINK}{NUM
 _PER_CENT = 20
 """HbA1c from here on is in mmol/mol."""
 _CUP_HEAD = re.compile(r"\b(?:cdr|c\s?[/:]\s?d(?:\s*ratio)?|cup[- ]?(?:to[- ])?(?:[/:]\s?)?disc(?: ratio)?)\b", re.I)
-_AXIAL_HEAD = re.compile(r"\b(?:axial lengths?|AXL|AL(?=\W{1,3}(?:R|L|OD|OS|RE|LE)?\W{0,3}\d\d\.\d))\b")
+_AXIAL_HEAD = re.compile(r"\b(?:(?i:axial lengths?)|AXL|AL(?=\W{1,3}(?:R|L|OD|OS|RE|LE)?\W{0,3}\d\d\.\d))\b")
 _FIELD_HEAD = re.compile(r"\b(?:MD|(?i:mean (?:deviation|defect)))\b")
 _THICKNESS_HEAD = re.compile(r"\b(?:cct|central corneal thickness(?:es)?|pachymetry)\b", re.I)
 _SIGNED = r"([-−–]?\d{1,2}(?:\.\d+)?)\s*(?:db)?"

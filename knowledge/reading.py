@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import get_args
 
 from agent.domain import Demographics, Finding
-from agent.values import Presence
-from knowledge.context import context, elsewhere, hypothetical, reported_normal
+from agent.values import Course, Presence
+from knowledge.context import Context, context, elsewhere, hypothetical, reported_normal
 from knowledge.demographics import demographics
 from knowledge.library import NAMES_PREFIX, Library
 from knowledge.matching import Hit, Pattern, PhraseIndex, patterns
 from knowledge.measurements import quantities
-from knowledge.quantity import Quantity
+from knowledge.quantity import Kind, Quantity
+from knowledge.schema import FindingEntry
 from knowledge.sentence import Sentence, sentences
 from knowledge.sides import further
 from knowledge.timecourse import long_ago
@@ -35,6 +37,10 @@ FULL_ACUITY = 0.02
 """logMAR up to which an acuity counts as full: 6/6 less a letter."""
 LARGE_CUP, SMALL_CUP = 0.7, 0.4
 """Cup-to-disc ratios from which a cup counts as enlarged, and up to which it does not (ours)."""
+
+SEVERE_BP = (180, 120)
+"""mmHg, systolic and diastolic, from which a blood pressure counts as a crisis (ACC/AHA guideline 2017)."""
+_MEASURES = frozenset(get_args(Kind))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +95,8 @@ class NarrativeReader:
         yield finding
         other = further(sentence, hit.last)
         if other is not None:
-            yield finding.model_copy(update={"presence": other[0], "laterality": other[1], "weight": 1.0})
+            again = {"presence": other[0], "laterality": other[1], "weight": 1.0, "course": "unknown", "duration_days": None}
+            yield finding.model_copy(update=again)
 
     def _finding(self, sentence: Sentence, hit: Hit) -> Finding | None:
         if hypothetical(sentence, hit.first):
@@ -107,10 +114,11 @@ class NarrativeReader:
         if vague and elsewhere(sentence, hit.first, hit.last):
             return None
         first, last = sentence.tokens[hit.first], sentence.tokens[hit.last]
-        weight = 1.0 if where.presence != "possible" else POSSIBLE_WEIGHT
-        if where.past and hit.name.startswith(NAMES_PREFIX):
-            weight *= PAST_WEIGHT
         presence = where.presence
+        course = _course_of(where, sentence, entry)
+        weight = 1.0 if presence != "possible" else POSSIBLE_WEIGHT
+        if course == "past" or (where.past and hit.name.startswith(NAMES_PREFIX)):
+            weight *= PAST_WEIGHT
         if entry is not None and entry.kind == "test" and reported_normal(sentence):
             presence = "absent"
         name = entry.name if entry else f"named: {self._library.condition[hit.name.removeprefix(NAMES_PREFIX)].name}"
@@ -119,7 +127,9 @@ class NarrativeReader:
             name=name,
             presence=presence,
             source="narrative",
-            laterality=where.laterality,
+            laterality="unknown" if entry is not None and entry.kind == "test" else where.laterality,
+            course=course if presence != "absent" else "unknown",
+            duration_days=where.days if presence != "absent" else None,
             weight=weight,
             quote=sentence.text[first.start : last.end],
             start=sentence.start + first.start,
@@ -155,6 +165,15 @@ class NarrativeReader:
         entry = self._library.finding.get(finding_id)
         if entry is not None and not any(f.finding_id in _SIDES for f in found):
             yield Finding(finding_id=entry.id, name=entry.name, presence="present", source="narrative", weight=0.6)
+
+
+def _course_of(where: Context, sentence: Sentence, entry: FindingEntry | None) -> Course:
+    """What a mention says of its time; a symptom or sign under the heading of the past history is past unless it says otherwise. What the
+    patient was exposed to and how a complaint runs have no end of that kind."""
+    if entry is not None and entry.kind in ("exposure", "course", "test"):
+        return "unknown" if where.course == "past" else where.course
+    listed = entry is not None and entry.kind in ("symptom", "sign") and "past" in sentence.heading and "history" in sentence.heading
+    return "past" if listed and where.course == "unknown" else where.course
 
 
 def patterns_of(library: Library) -> list[Pattern]:
@@ -212,20 +231,27 @@ def _meanings(q: Quantity) -> Iterator[tuple[str, Presence]]:
         yield "raised_crp", "present"
     elif q.measure == "cup_to_disc_ratio" and (q.value >= LARGE_CUP or q.value <= SMALL_CUP):
         yield "enlarged_cup_disc_ratio", "present" if q.value >= LARGE_CUP else "absent"
+    elif (q.measure == "systolic_bp" and q.value >= SEVERE_BP[0]) or (q.measure == "diastolic_bp" and q.value >= SEVERE_BP[1]):
+        yield "severe_hypertension", "present"
+
+
+def _rank(finding: Finding) -> tuple[int, bool, float]:
+    return _ORDER[finding.presence], finding.course != "past", finding.weight
 
 
 def _settled(found: Iterable[Finding]) -> tuple[Finding, ...]:
-    """One finding per id, and per value for measurements: present beats possible beats absent, the heaviest first mention is kept.
+    """One finding per id, and per value for measurements: present beats possible beats absent, now beats long ago, and of those the
+    heaviest first mention is kept.
 
     A thing said to be present in one eye and absent in the other is present.
     """
     best: dict[tuple[str, float | None, str], Finding] = {}
     for finding in found:
-        measured = finding.source == "measurement" and finding.finding_id in ("iop", "logmar", "esr", "crp", "duration_days")
+        measured = finding.source == "measurement" and finding.finding_id in _MEASURES
         place = (finding.finding_id, finding.value if measured else None, finding.laterality if measured else "")
         old = best.get(place)
-        if old is None or (_ORDER[finding.presence], finding.weight) > (_ORDER[old.presence], old.weight):
+        if old is None or _rank(finding) > _rank(old):
             best[place] = finding
-        elif old.presence == finding.presence and {old.laterality, finding.laterality} == {"right", "left"}:
+        elif old.presence == finding.presence and old.course != "past" != finding.course and {old.laterality, finding.laterality} == {"right", "left"}:
             best[place] = old.model_copy(update={"laterality": "both"})
     return tuple(sorted(best.values(), key=lambda f: (f.start is None, f.start or 0, f.finding_id)))

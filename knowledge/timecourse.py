@@ -25,8 +25,9 @@ _UNIT = r"(?P<unit>minute|min|hour|day|week|fortnight|month|year|decade)s?"
 _SPAN = rf"{_N}(?:\s+of)?(?:\s*-\s*|\s+){_UNIT}\b"
 _HISTORY = re.compile(rf"\b{_SPAN}(?:'|’)?[\s-]*(?:history|hx|h/o)\b", re.I)
 _AGO = re.compile(rf"\b{_SPAN}\s*(?:ago|back|earlier|previously|before|prior)\b", re.I)
+_AFTER = re.compile(rf"\b{_SPAN}\s+(?:after|following|post)\b", re.I)
 _FOR = re.compile(rf"\b(?:for|over|during|within|since|x|about|approximately|past|last)\s+(?:about |approximately |at least |the )?(?:past |last |previous )?{_SPAN}", re.I)
-_LAST = re.compile(r"\b(?:for|over|during|within|since|in)\s+(?:the\s+)?(?:past|last)\s+(?P<unit>hour|day|week|fortnight|month|year|decade)\b", re.I)
+_LAST = re.compile(r"\b(?:for|over|during|within|in)\s+(?:the\s+)?(?:past|last)\s+(?P<unit>hour|day|week|fortnight|month|year|decade)\b", re.I)
 _OPENING = re.compile(rf"(?:^|\b(?:with|reports|has|had|and|,)\s+){_SPAN}\s+of\s+(?!age\b)", re.I)
 _SHORT = re.compile(r"(?:\bx|×|\bfor|\bsince|\bvision|\bpain|\bover)?\s*\b(?P<n>\d{1,2})/(?P<unit>7|52|12)\b(?!\s*/)(?!\d)", re.I)
 """The clinic's fractions: 5/7 five days, 2/52 two weeks, 3/12 three months."""
@@ -64,7 +65,7 @@ _THERAPY = re.compile(
 )  # fmt: skip
 """Words before a span of time that make it the length of a treatment, a habit or an old story, not of the complaint."""
 _REACH = 6
-Kind = Literal["history", "ago", "span", "since", "long", "adjective"]
+Kind = Literal["history", "after", "ago", "span", "since", "long", "adjective"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +157,13 @@ def _all(text: str) -> Iterator[When]:
         began = _BEGAN.search(re.split(r"[,;]", text[: m.start()])[-1]) or _BEGAN.search(text[m.end() : m.end() + 30].split(",")[0])
         course = course_of_days(days)
         yield When(m.start(), m.end(), "ago", "past" if course == "chronic" and not began else course, days)
+    for m in _AFTER.finditer(text):
+        yield _spanning(m, "after")
     for m in (*_FOR.finditer(text), *_LAST.finditer(text)):
         yield _spanning(m, "span")
     for m in _SHORT.finditer(text):
         days = float(m.group("n")) * DAYS[_SHORT_UNIT[m.group("unit")]]
-        if not re.search(r"\b(?:power|va|vas|acuity|bcva|r|l|re|le|od|os)\W*$", text[: m.start("n")], re.I) and days:
+        if not re.search(r"\b(?:power|va|vas|acuity|bcva|r|l|re|le|od|os|bp|pressure)\W*$", text[: m.start("n")], re.I) and days:
             yield When(m.start(), m.end(), "span", course_of_days(days), days)
     for m in _SINCE_SOON.finditer(text):
         yield When(m.start(), m.end(), "since", "acute")
@@ -197,12 +200,13 @@ def _cost(sentence: Sentence, when: When, begin: int, end: int, found: Sequence[
         return None
     distance = len(between) + 1
     if when.kind == "adjective":
-        near = not after and distance <= _REACH and "," not in between
+        joined = between[1:] if between[:1] == [","] and when.course != "past" else between  # "sudden, painless loss"
+        near = not after and distance <= _REACH and "," not in joined
         return None if not near else 0 if when.course == "past" else distance
     if after:
         nearer = any(end <= w.start < when.start and w.kind != "adjective" for w in found)
-        return None if when.kind == "history" or nearer else distance
-    if when.kind == "history":
+        return None if when.kind in ("history", "after") or nearer else distance
+    if when.kind in ("history", "after"):
         return distance
     opens = not [t for t in sentence.tokens if t.start < when.start and t.word[0].isalnum() and t.word not in ("and", "about", "the", "then")]
     return distance if opens else None
