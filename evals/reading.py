@@ -66,24 +66,30 @@ def score(texts: Iterable[GoldText], reader: NarrativeReader, library: Library) 
 def _findings(tally: Tally, text: GoldText, found: list[Finding], library: Library) -> None:
     told = [f for f in found if f.start is not None and f.finding_id not in _DERIVED]
     for m in text.mentions:
-        here = [f for f in told if _overlap(f, m) and f.finding_id in m.ids]
+        here = [f for f in told if _overlap(f, m) and f.finding_id in dict(_labels(m))]
         words = f"{m.ids[0]} {text.text[m.start : m.end]!r}"
         if m.subject == "patient" and m.in_lexicon:
             tally.add("recall", text, bool(here), words)
-            tally.add("strict recall", text, any((f.finding_id, f.presence) in zip(m.ids, m.presence, strict=True) for f in here), words)
+            tally.add("strict recall", text, any((f.finding_id, f.presence) in _labels(m) for f in here), words)
         elif m.subject == "patient":
             tally.add("no entry", text, False)
     for f in told:
         if f.source == "measurement":
             continue
         near = [m for m in text.mentions if _overlap(f, m) and (m.subject == "patient" or "family" in f.finding_id)]
-        fitting = [m for m in near if f.finding_id in m.ids]
+        fitting = [m for m in near if f.finding_id in dict(_labels(m))]
         if not fitting and any(f.finding_id in _general(m, library) for m in near):
             continue
         words = f"{f.finding_id} {f.presence} {f.quote!r}"
         tally.add("precision", text, bool(fitting), words)
-        strict = any((f.finding_id, f.presence) in zip(m.ids, m.presence, strict=True) for m in fitting)
+        strict = any((f.finding_id, f.presence) in _labels(m) for m in fitting)
         tally.add("strict precision", text, strict, words)
+
+
+def _labels(m: GoldMention) -> list[tuple[str, str]]:
+    """Finding ids with their presence; no pain and painless are one."""
+    labels = list(zip(m.ids, m.presence, strict=True))
+    return [*labels, ("painless", "present")] if ("ocular_pain", "absent") in labels else labels
 
 
 def _general(m: GoldMention, library: Library) -> set[str]:

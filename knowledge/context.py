@@ -75,7 +75,7 @@ _SCOPE_END = frozenset("but however although though except apart aside whereas y
 _VERBS = frozenset("is was are were has had shows showed reveals revealed demonstrates demonstrated reports reported notes noted".split())
 _ORGANS = frozenset(
     "chest abdominal abdomen joint joints back leg legs arm arms neck jaw knee knees shoulder shoulders stomach ear tooth teeth dental pelvic "
-    "throat muscle muscles hip limb limbs".split()
+    "throat muscle muscles hip limb limbs elsewhere".split()
 )
 _UNREMARKABLE = frozenset("normal negative unremarkable nonreactive".split())
 _REMARKABLE = frozenset("positive raised elevated reactive increased abnormal high titer titre detected".split())
@@ -101,14 +101,14 @@ def context(sentence: Sentence, first: int, last: int, *, negative: bool = False
     words = [t.word for t in sentence.tokens]
     before = _clause_before(words, first)
     near = before[len(before) - before[::-1].index(",") :] if "," in before else before
-    lead_words = near if normal or before[:1] == ["absent"] else before
+    lead_words = near if normal or negative or before[:1] == ["absent"] else before
     after = _clause_after(words, last)
     inside = " ".join(words[first : last + 1])
     lead = _EXCEPTED.split(_FAILURE.sub(" ", " ".join(lead_words)))[-1]
     trail = " ".join(after[:4])
     negated = _has(lead, _NEGATED_BEFORE) and not _has(f"{lead} {inside}", _PSEUDO)
     negated = negated or (not negative and _has(inside, ("no", "not", "without")) and not _has(inside, _PSEUDO))
-    doubted = _has(trail, _POSSIBLE_AFTER)
+    doubted = _has(trail.replace("likely to", ""), _POSSIBLE_AFTER)
     denied = _has(trail, _NEGATED_AFTER) and not doubted and not _has(" ".join(after), ("but",))
     negated = negated or denied or _marked_absent(words, last) or _ALL_ABSENT.match(" ".join(words[last + 1 : last + 12])) is not None
     possible = _has(" ".join(before[-6:]), _POSSIBLE) or "?" in before[-2:] or doubted
@@ -152,6 +152,8 @@ def _since(words: Sequence[str], ends: Set[str]) -> str:
 def elsewhere(sentence: Sentence, first: int, last: int) -> bool:
     """Whether words without an eye speak of another part of the body ("chest pain", "pain in the knee")."""
     words = [t.word for t in sentence.tokens]
+    if "other" in words[first : last + 1]:  # "no other pain"
+        return True
     return not _ORGANS.isdisjoint(words[max(0, first - 1) : first]) or not _ORGANS.isdisjoint(words[last + 1 : last + 4])
 
 

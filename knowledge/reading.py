@@ -5,6 +5,7 @@ The narrative is data. Nothing in it is followed as an instruction; words that m
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import get_args
@@ -13,6 +14,7 @@ from agent.domain import Demographics, Finding
 from agent.values import Course, Presence
 from knowledge.context import Context, context, elsewhere, hypothetical, reported_normal
 from knowledge.demographics import demographics
+from knowledge.distances import NEAR_DD, exudate_distances
 from knowledge.library import NAMES_PREFIX, Library
 from knowledge.matching import Hit, Pattern, PhraseIndex, patterns
 from knowledge.measurements import quantities
@@ -20,12 +22,14 @@ from knowledge.quantity import Kind, Quantity
 from knowledge.schema import FindingEntry
 from knowledge.sentence import Sentence, sentences
 from knowledge.sides import further
-from knowledge.timecourse import long_ago
+from knowledge.timecourse import began, long_ago
 
 _ORDER: dict[Presence, int] = {"present": 2, "possible": 1, "absent": 0}
 _FAMILY_KINDS = "family_history"
 _NORMAL = ("normal_", "full_")
-_RECENT = "recent_"
+_RECENT, _TRANSIENT = "recent_", "transient_"
+_NEAR_FOVEA = "exudate_near_fovea"
+_FAR_DIGIT = re.compile(r"\d\s*(?:-\s*)?(?:dd|dis[ck][- ]diamet|µm|μm|um|micron|mm)", re.I)
 _OF_ORGANS = ("jaw_claudication", "scalp_tenderness", "shoulder_girdle_stiffness", "joint_pain", "back_pain_stiffness", "neck_pain",
               "neck_trauma_pain", "deep_boring_pain", "new_headache", "headache")  # fmt: skip
 """Findings that are of another part of the body themselves."""
@@ -86,6 +90,7 @@ class NarrativeReader:
         measured = tuple(quantities(narrative))
         covered |= {n for n, s in enumerate(kept) if any(q.start < s.start + len(s.text) and s.start < q.end for q in measured)}
         found += [f for q in measured for f in self._measured(narrative, q)]
+        found += self._distances(narrative)
         return found, kept, covered, measured
 
     def _findings(self, sentence: Sentence, hit: Hit) -> Iterator[Finding]:
@@ -102,6 +107,10 @@ class NarrativeReader:
         if hypothetical(sentence, hit.first):
             return None
         if hit.name.startswith(_NORMAL) and any(t.word == "," for t in sentence.tokens[hit.first : hit.last + 1]):
+            return None
+        if hit.name.startswith(_TRANSIENT) and began(sentence, hit.first, hit.last):
+            return None
+        if hit.name == _NEAR_FOVEA and _FAR_DIGIT.search(sentence.text):  # the distance itself is read below
             return None
         if hit.name.startswith(_RECENT) and long_ago(sentence, hit.first, hit.last):
             return None
@@ -147,6 +156,16 @@ class NarrativeReader:
             entry = self._library.finding.get(finding_id)
             if entry is not None:
                 yield base.model_copy(update={"finding_id": finding_id, "name": entry.name, "presence": presence})
+
+    def _distances(self, narrative: str) -> Iterator[Finding]:
+        """Exudates whose distance from the fovea is given are near it, or are not."""
+        entry = self._library.finding.get(_NEAR_FOVEA)
+        for start, end, discs in exudate_distances(narrative) if entry is not None else ():
+            assert entry is not None
+            yield Finding(
+                finding_id=entry.id, name=entry.name, presence="present" if discs <= NEAR_DD else "absent", source="measurement",
+                value=round(discs, 2), unit="disc diameters", quote=narrative[start:end], start=start, end=end,
+            )  # fmt: skip
 
     def _normal_vision(self, measured: Iterable[Quantity]) -> Iterator[Finding]:
         """Full acuity in both eyes is normal vision; in one eye it says nothing of the other."""

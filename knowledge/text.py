@@ -65,7 +65,7 @@ _SYNONYMS = {
     }.items()
 }
 _WORDLIKE = frozenset(
-    "arm cat ran can car cap sad fat pam hat nap map had ped crao pic arn "
+    "arm cat ran can car cap sad fat pam hat nap map had ped crao pic arn pco "
     "ome ion are all aid aids red bad cord sac odd barn ted pac mog sch may".split()
 )
 STOP = frozenset(
@@ -136,7 +136,7 @@ def content(phrase: str) -> tuple[str, ...]:
     ('~edema', 'optic', '~disc')
     """
     words = [t for t in tokens(phrase) if t.word[0].isalnum()]
-    kept = tuple(required(t) for t in words if t.word not in STOP)
+    kept = tuple(required(t) for n, t in enumerate(words) if t.word not in STOP or (n > 0 and t.capitals and len(t.word) == 1))  # "vitamin A"
     return kept or tuple(required(t) for t in words)
 
 
@@ -151,5 +151,7 @@ def required(token: Token) -> str:
 
 
 def offered(token: Token) -> tuple[str, ...]:
-    """What a text's word can satisfy."""
-    return (token.stem, f"^{token.word}") if token.capitals else (token.stem,)
+    """What a text's word can satisfy. "RE" and "LE" in capitals are eyes."""
+    if not token.capitals:
+        return (token.stem,)
+    return (token.stem, f"^{token.word}", "~eye") if token.word in ("re", "le") else (token.stem, f"^{token.word}")

@@ -126,6 +126,12 @@ def durations(text: str) -> Iterator[tuple[int, int, float]]:
                 yield line.start() + when.start, line.start() + when.end, when.days
 
 
+def began(sentence: Sentence, first: int, last: int) -> bool:
+    """Whether a span of time within or right behind tokens `first` to `last` says when it began ("30 minutes ago") and not how long it took."""
+    begin, end = sentence.tokens[first].start, sentence.tokens[last].end
+    return any(when.kind == "ago" and when.start <= end + 1 and begin <= when.end for when in times(sentence.text))
+
+
 def long_ago(sentence: Sentence, first: int, last: int) -> bool:
     """Whether the time that stands with tokens `first` to `last` is months or years ago; what follows them decides before what precedes."""
     words = [t.word for t in sentence.tokens]
