@@ -27,7 +27,8 @@ ADDED = {
     "HISTORICAL": ("previous", "previously", "in childhood", "years ago", "years back", "used to have", "old", "prior episodes"),
 }  # fmt: skip
 """What an eye clinic writes and the shipped rules lack."""
-BACKWARD = ("nil", "has gone", "have gone", "not present", "(-)", "cannot be excluded", "thought unlikely", "in childhood", "years ago", "years back")
+BACKWARD = ("nil", "has gone", "have gone", "not present", "(-)", "cannot be excluded", "thought unlikely", "in childhood", "years ago",
+            "years back")  # fmt: skip
 """Those of them that stand after what they speak of."""
 Judge = Callable[[GoldText], Iterator[tuple[GoldMention, dict[str, bool]]]]
 
@@ -90,7 +91,12 @@ def our_judge() -> Judge:
                 continue
             inside = [n for n, t in enumerate(sentence.tokens) if sentence.start + t.start < m.end and m.start < sentence.start + t.end]
             told = ours.context(sentence, inside[0], inside[-1], normal=m.ids[0].startswith(("normal_", "full_")))
-            yield m, {"negated": told.presence == "absent", "possible": told.presence == "possible", "family": told.family, "past": told.course == "past"}
+            yield m, {
+                "negated": told.presence == "absent",
+                "possible": told.presence == "possible",
+                "family": told.family,
+                "past": told.course == "past",
+            }
 
     return judge
 

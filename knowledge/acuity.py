@@ -22,6 +22,8 @@ _LETTERS = re.compile(
     r"(?<!by )(?<!lost )(?<!loss of )(?<!gain of )(?<!gained )\b(\d{1,3})\s*(?:etdrs\s*)?letters\b"
     r"|\betdrs\s*(?:letters?|letter score|score|acuity)?\s*(?:of|:|was)?\s*(\d{1,3})\b(?!\s*(?:letters|/))", re.I
 )  # fmt: skip
+_BELOW_CHART = re.compile(r"light|\b[NP]L|\bLP\b|\bHM\b|\bCF\b|hand|finger", re.I)
+"""Without one of these a text holds no vision below the chart."""
 _LOW_VISION = (
     (re.compile(r"\b(?:(?i:no (?:perception of light|light perception))|NLP|NPL)\b"), 3.0),
     (re.compile(r"\b(?:(?i:light perception|perception of light)|PL|LP)\b(?! (?:intact|present bilaterally))"), 2.7),
@@ -57,11 +59,11 @@ def acuities(text: str) -> Iterator[Quantity]:
     for m in _LOGMAR.finditer(text):
         yield _acuity(text, m, float((m.group(1) or m.group(2)).replace("−", "-").replace("–", "-")))
     yield from _decimals(text)
-    for m in _LETTERS.finditer(text):
+    for m in _LETTERS.finditer(text) if "etter" in text or "ETDRS" in text else ():
         score = float(m.group(1) or m.group(2))
         if 0 < score <= 100:
             yield _acuity(text, m, letters_to_logmar(score))
-    for pattern, value in _LOW_VISION:
+    for pattern, value in _LOW_VISION if _BELOW_CHART.search(text) else ():
         for m in pattern.finditer(text):
             inside_longer = value == 2.7 and re.search(r"\bno\s*$", text[max(0, m.start() - 4) : m.start()], re.I)
             if not inside_longer:
@@ -96,21 +98,26 @@ def _decimals(text: str) -> Iterator[Quantity]:
                 yield _acuity(text, m, -math.log10(float(m.group(1))))
 
 
+_STATED = re.compile(
+    rf"[\s(]*(?:decimal\W+)?(?:visual acuity |acuity |vision )?(?:at [^,.;]{{1,12}} )?(?:in|of|on|with) (?:the |his |her )?{SIDE}", re.I
+)
+"""An eye named in so many words behind a value ("in the left eye") is its eye whatever stands before."""
+_BEHIND = re.compile(rf"[\s(]*(?:decimal\W+)?(?:visual acuity |acuity |vision |letters )?(?:at [^,.;]{{1,12}} )?\W?{SIDE}", re.I)
+_REST = re.compile(rf"[.;,\n](?=\s|$)|{_SNELLEN.pattern}")
+
+
 def _near_side(text: str, m: re.Match[str]) -> Laterality:
-    following = text[m.end() : m.end() + 40]
-    stated = re.match(rf"[\s(]*(?:decimal\W+)?(?:visual acuity |acuity |vision )?(?:at [^,.;]{{1,12}} )?(?:in|of|on|with) (?:the |his |her )?{SIDE}", following, re.I)
-    if stated:
+    following = text[m.end() : m.end() + 45]
+    if stated := _STATED.match(following):
         return named_side(stated.group(1))
-    after = re.match(rf"[\s(]*(?:decimal\W+)?(?:visual acuity |acuity |vision |letters )?(?:at [^,.;]{{1,12}} )?{SIDE}", following, re.I)
     lead = _LEAD.split(text[max(0, m.start() - 30) : m.start()])[-1]
     named_first = last_side(_SNELLEN.split(lead)[0]) if _SNELLEN.search(lead) else last_side(lead)
     if named_first != "unknown":  # "R 6/24 L 6/5": the side stands before each value
         return last_side(lead)
-    if after:
-        return named_side(after.group(1))
+    if behind := _BEHIND.match(following):
+        return named_side(behind.group(1))
     before = last_side(text[max(0, m.start() - 30, text.rfind("\n", 0, m.start()) + 1) : m.start()])
     if before != "unknown":
         return before
-    rest = re.split(rf"[.;,\n](?=\s|$)|{_SNELLEN.pattern}", text[m.end() : m.end() + 45])[0]
-    later = re.search(rf"\b{SIDE}", rest, re.I)
+    later = re.search(rf"\b{SIDE}", _REST.split(following)[0], re.I)
     return named_side(later.group(1)) if later else "unknown"

@@ -32,8 +32,10 @@ _POSSIBLE = (
 _PSEUDO = ("no longer able", "not only", "no change", "no improvement", "not improved", "not improving", "not resolved", "without improvement",
            "not responded", "no response", "no relief", "not relieved", "gradually", "not sure", "without correction", "no perception of light",
            "no light perception", "no doubt", "no vision")  # fmt: skip
-_POSSIBLE_AFTER = ("suspected", "possible", "probable", "likely", "?", "versus", "vs", "cannot be excluded", "can not be excluded", "not excluded",
-                   "cannot be ruled out", "not ruled out", "to be excluded")  # fmt: skip
+_POSSIBLE_AFTER = (
+    "suspected", "possible", "probable", "likely", "?", "versus", "vs", "cannot be excluded", "can not be excluded", "not excluded",
+    "cannot be ruled out", "not ruled out", "to be excluded",
+)  # fmt: skip
 _ALL_ABSENT = re.compile(
     r"^(?:(?:,|and|or) (?:\S+ ){1,4}?)+(?:were|are) (?:all |both )?"
     r"(?:absent|negative|denied|excluded|ruled out|not (?:seen|present|found|detected|noted|reported))\b"
@@ -68,7 +70,9 @@ _REPORTER = re.compile(
     r"|\bby (?:(?:his|her|the|their) )?(?:mother|father|parents?|wife|husband)\b"
 )
 """Relatives who tell of the patient: their words are about the patient, not about the family."""
-_BACK_TO_PATIENT = re.compile(r" (?:;|and|but|while|whereas) (?:the (?:patient|boy|girl|child) (?:has|had|is|was|now)|s?he (?:himself |herself )?\w+) ")
+_BACK_TO_PATIENT = re.compile(
+    r" (?:;|and|but|while|whereas) (?:the (?:patient|boy|girl|child) (?:has|had|is|was|now)|s?he (?:himself |herself )?\w+) "
+)
 _PATIENT = ("the patient", "patient", "he", "she")
 _PAST = ("history of", "past medical history", "past ocular history", "known", "previous", "previously", "pmh", "poh", "prior", "years ago")
 _SCOPE_END = frozenset("but however although though except apart aside whereas yet while which who presents presented complains".split())
@@ -107,7 +111,7 @@ def context(sentence: Sentence, first: int, last: int, *, negative: bool = False
     lead = _EXCEPTED.split(_FAILURE.sub(" ", " ".join(lead_words)))[-1]
     trail = " ".join(after[:4])
     negated = _has(lead, _NEGATED_BEFORE) and not _has(f"{lead} {inside}", _PSEUDO)
-    negated = negated or (not negative and _has(inside, ("no", "not", "without")) and not _has(inside, _PSEUDO))
+    negated = negated or (not negative and _has(inside, ("no", "not", "without", "clear of", "free of")) and not _has(inside, _PSEUDO))
     doubted = _has(trail.replace("likely to", ""), _POSSIBLE_AFTER)
     denied = _has(trail, _NEGATED_AFTER) and not doubted and not _has(" ".join(after), ("but",))
     negated = negated or denied or _marked_absent(words, last) or _ALL_ABSENT.match(" ".join(words[last + 1 : last + 12])) is not None

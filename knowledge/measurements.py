@@ -62,7 +62,8 @@ def _laboratory(text: str) -> Iterator[Quantity]:
             if m.start(1) in seen:  # named twice: "C-reactive protein (CRP) 64"
                 continue
             seen.add(m.start(1))
-            yield Quantity(measure, _in_unit(measure, float(m.group(1)), (m.groups()[1:] or ("",))[0] or ""), unit, "unknown", m.start(), m.end())
+            written = m.group(2) or "" if m.re.groups > 1 else ""
+            yield Quantity(measure, _in_unit(measure, float(m.group(1)), written), unit, "unknown", m.start(), m.end())
 
 
 def _in_unit(measure: Kind, value: float, written: str) -> float:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 from agent.values import Laterality
@@ -14,9 +15,12 @@ Kind = Literal[
     "esr", "crp", "duration_days",
 ]  # fmt: skip
 NUMBER = r"(\d+(?:\.\d+)?)"
-SIDE = r"(right|left|both|bilateral(?:ly)?|each(?= eye)|either(?= eye)|od|os|ou|re|le|r|l)\b"
+SIDE = r"(right|left|both|bilateral(?:ly)?|each(?= eye)|either(?= eye)|od|os|ou|re|le|rva|lva|r|l)\b"
 _MOST = 4
 """Values read after one label at most: two eyes, twice."""
+_END = re.compile(r"[.;](?=\s)|\n")
+_CHANGED = re.compile(r"\s*(?:mm\s*hg)?\s*(?:to|->|→)\s*", re.I)
+"""What stands between two values of one eye: "from 44 to 21"."""
 _OTHER_LABEL = re.compile(
     r"\b(?:cdr|c\s?[/:]\s?d|cup\w*|vas?|bcva|ucva|vision|visual|acuity|cct|pachymetry|bp|blood pressure|hba1c|crp|esr|pulse|axial"
     r"|k1|k2|ks|refraction|temperature|disc|discs|lens|cells?|aged?|iops?|intra-?ocular|target|goal)\b",
@@ -47,9 +51,9 @@ def named_side(word: str) -> Laterality:
     ('right', 'both', 'unknown')
     """
     word = word.lower()
-    if word in ("right", "od", "re", "r"):
+    if word in ("right", "od", "re", "r", "rva"):
         return "right"
-    if word in ("left", "os", "le", "l"):
+    if word in ("left", "os", "le", "l", "lva"):
         return "left"
     return "both" if word else "unknown"
 
@@ -68,14 +72,22 @@ def labelled(
     `value` is a pattern with one group; `valid` is asked with the text after the label and the match. A label reaches to the end of its
     sentence or to the next label, at most `reach` characters; "from 44 to 21" are two values of one eye.
     """
-    shape = re.compile(
-        rf"(?:{SIDE}\W{{0,3}}(?:eye\W{{0,2}})?(?:(?:was|is|of|at)\s+)?)?{value}(?:\W{{0,3}}(?:(?:in|on)\s+(?:the\s+|his\s+|her\s+)?)?{SIDE})?", re.I
-    )
+    shape = _shape(value)
     for found in head.finditer(text):
         segment = _segment(text, found, reach)
         values = [m for m in shape.finditer(segment) if valid(segment, m)][:_MOST]
-        lead = last_side(text[max(0, found.start() - 25, text.rfind("\n", 0, found.start()) + 1) : found.start()])
-        yield from _sided(values, lead, segment, found, measure, unit)
+        lead = last_side(_END.split(text[max(0, found.start() - 25) : found.start()])[-1])
+        for m, side in zip(values, _sides(values, lead, segment), strict=True):
+            if side is not None:
+                number = float(m.group(2).replace("−", "-").replace("–", "-"))
+                yield Quantity(measure, number, unit, side, found.start(), found.end() + m.end())
+
+
+@cache
+def _shape(value: str) -> re.Pattern[str]:
+    before = rf"(?:{SIDE}\W{{0,3}}(?:eye\W{{0,2}})?(?:(?:was|is|of|at)\s+)?)?"
+    behind = rf"(?:\W{{0,3}}(?:(?:in|on)\s+(?:the\s+|his\s+|her\s+)?)?{SIDE})?"
+    return re.compile(f"{before}{value}{behind}", re.I)
 
 
 def _segment(text: str, head: re.Match[str], reach: int) -> str:
@@ -85,29 +97,17 @@ def _segment(text: str, head: re.Match[str], reach: int) -> str:
     return text[head.end() : label.start() if label else end]
 
 
-def _sided(
-    values: list[re.Match[str]], lead: Laterality, segment: str, head: re.Match[str], measure: Kind, unit: str
-) -> Iterator[Quantity]:
-    seen: set[Laterality] = set()
-    sides: list[Laterality] = []
+def _sides(values: Sequence[re.Match[str]], lead: Laterality, segment: str) -> list[Laterality | None]:
+    """The eye of each value; None for a later value of an eye that has one, unless the text says that it changed to it."""
+    sides: list[Laterality | None] = []
     for order, m in enumerate(values):
-        named = m.group(1) or m.group(3)
-        changed = order > 0 and re.fullmatch(r"\s*(?:mm\s*hg)?\s*(?:to|->|→)\s*", segment[values[order - 1].end(2) : m.start(2)], re.I) is not None
-        side = named_side(named) if named else lead if len(values) == 1 or lead == "both" else ("right", "left")[order] if order < 2 else "unknown"
-        if changed:
-            before = sides[-1] if values[order - 1].group(1) else side
-            sides[-1] = side = before
-        elif side in seen or "both" in seen:
-            sides.append("unknown")
+        own = named_side(m.group(1) or m.group(3) or "")
+        if order and _CHANGED.fullmatch(segment[values[order - 1].end(2) : m.start(2)]):
+            sides[-1] = own if sides[-1] in ("unknown", "right") and not values[order - 1].group(1) and own != "unknown" else sides[-1]
+            sides.append(sides[-1])
             continue
-        seen.add(side)
-        sides.append(side)
-    taken: set[Laterality] = set()
-    for order, (m, side) in enumerate(zip(values, sides, strict=True)):
-        changed = order > 0 and side == sides[order - 1]
-        if side in taken and not changed:
-            continue
-        if side == "unknown" and order > 0:
-            continue
-        taken.add(side)
-        yield Quantity(measure, float(m.group(2).replace("−", "-").replace("–", "-")), unit, side, head.start(), head.end() + m.end())
+        side: Laterality | None = own
+        if own == "unknown":
+            side = lead if order == 0 and (len(values) == 1 or lead != "unknown") else ("right", "left")[order] if order < 2 else None
+        sides.append(None if side in sides or "both" in sides else side)
+    return sides

@@ -17,6 +17,7 @@ from knowledge.demographics import demographics
 from knowledge.distances import NEAR_DD, exudate_distances
 from knowledge.library import NAMES_PREFIX, Library
 from knowledge.matching import Hit, Pattern, PhraseIndex, patterns
+from knowledge.meanings import FULL_ACUITY, meanings
 from knowledge.measurements import quantities
 from knowledge.quantity import Kind, Quantity
 from knowledge.schema import FindingEntry
@@ -37,13 +38,6 @@ _SIDES = ("bilateral_involvement", "unilateral_involvement")
 """Findings that mean something only beside another one: a pressure measured in both eyes involves neither."""
 PAST_WEIGHT = 0.6
 POSSIBLE_WEIGHT = 0.5
-FULL_ACUITY = 0.02
-"""logMAR up to which an acuity counts as full: 6/6 less a letter."""
-LARGE_CUP, SMALL_CUP = 0.7, 0.4
-"""Cup-to-disc ratios from which a cup counts as enlarged, and up to which it does not (ours)."""
-
-SEVERE_BP = (180, 120)
-"""mmHg, systolic and diastolic, from which a blood pressure counts as a crisis (ACC/AHA guideline 2017)."""
 _MEASURES = frozenset(get_args(Kind))
 
 
@@ -152,7 +146,7 @@ class NarrativeReader:
         )  # fmt: skip
         if q.measure != "cup_to_disc_ratio":
             yield base
-        for finding_id, presence in _meanings(q):
+        for finding_id, presence in meanings(q):
             entry = self._library.finding.get(finding_id)
             if entry is not None:
                 yield base.model_copy(update={"finding_id": finding_id, "name": entry.name, "presence": presence})
@@ -231,29 +225,6 @@ def _is_sign(hit: Hit, hits: Iterable[Hit]) -> bool:
     return any(o.size > hit.size or (o.size == hit.size == 1) for o in covering)
 
 
-def _meanings(q: Quantity) -> Iterator[tuple[str, Presence]]:
-    if q.measure == "iop":
-        if q.value > 21:
-            yield "raised_iop", "present"
-        if q.value >= 40:
-            yield "very_high_iop", "present"
-        if q.value <= 5:
-            yield "low_iop", "present"
-    elif q.measure == "logmar":
-        if q.value >= 0.3:
-            yield "reduced_visual_acuity", "present"
-        if q.value >= 1.0:
-            yield "severe_visual_loss", "present"
-    elif q.measure == "esr" and q.value >= 50:
-        yield "raised_esr", "present"
-    elif q.measure == "crp" and q.value >= 10:
-        yield "raised_crp", "present"
-    elif q.measure == "cup_to_disc_ratio" and (q.value >= LARGE_CUP or q.value <= SMALL_CUP):
-        yield "enlarged_cup_disc_ratio", "present" if q.value >= LARGE_CUP else "absent"
-    elif (q.measure == "systolic_bp" and q.value >= SEVERE_BP[0]) or (q.measure == "diastolic_bp" and q.value >= SEVERE_BP[1]):
-        yield "severe_hypertension", "present"
-
-
 def _rank(finding: Finding) -> tuple[int, bool, float]:
     return _ORDER[finding.presence], finding.course != "past", finding.weight
 
@@ -271,6 +242,8 @@ def _settled(found: Iterable[Finding]) -> tuple[Finding, ...]:
         old = best.get(place)
         if old is None or _rank(finding) > _rank(old):
             best[place] = finding
-        elif old.presence == finding.presence and old.course != "past" != finding.course and {old.laterality, finding.laterality} == {"right", "left"}:
+            continue
+        alike = old.presence == finding.presence and (old.course == "past") == (finding.course == "past")
+        if alike and {old.laterality, finding.laterality} == {"right", "left"}:
             best[place] = old.model_copy(update={"laterality": "both"})
     return tuple(sorted(best.values(), key=lambda f: (f.start is None, f.start or 0, f.finding_id)))

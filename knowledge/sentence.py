@@ -49,10 +49,10 @@ def sentences(narrative: str) -> Iterator[Sentence]:
         leads = [(m.start(), _eye(m)) for m in _EYE_LEAD.finditer(line.group())]
         begin = found.end() if found else 0
         for stop in re.finditer(r"[.!?;](?=\s|$)", line.group()):
-            if stop.group() == "." and _ABBREVIATION.search(line.group(), max(0, stop.start() - 9), stop.start()) and stop.end() < len(line.group()):
-                number = line.group()[stop.start() - 1].isdigit()
-                if not number:
-                    continue
+            before = stop.start()
+            short = stop.group() == "." and stop.end() < len(line.group()) and _ABBREVIATION.search(line.group(), max(0, before - 9), before)
+            if short and not line.group()[before - 1].isdigit():
+                continue
             yield from _sentence(line, begin, stop.end(), heading, leads)
             begin = stop.end()
         yield from _sentence(line, begin, len(line.group()), heading, leads)

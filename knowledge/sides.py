@@ -9,13 +9,13 @@ from agent.values import Laterality, Presence
 from knowledge.sentence import Sentence
 
 _SIDES: dict[str, Laterality] = {
-    **dict.fromkeys(("both", "bilateral", "bilaterally", "ou", "binocular"), "both"),  # type: ignore[dict-item]
-    **dict.fromkeys(("right", "od", "re", "r"), "right"),  # type: ignore[dict-item]
-    **dict.fromkeys(("left", "os", "le", "l"), "left"),  # type: ignore[dict-item]
+    **dict.fromkeys(("both", "bilateral", "bilaterally", "ou", "binocular"), "both"),
+    **dict.fromkeys(("right", "od", "re", "r"), "right"),
+    **dict.fromkeys(("left", "os", "le", "l"), "left"),
 }
 _NOT_EYES = frozenset(
     "half hemifield field fields gaze arm arms leg legs forearms lower extremity extremities hand hands foot feet face facial hemisphere "
-    "ventricular ventricle atrial lobe lung parotid ear ears knee hip shoulder testis breast temple hemiparesis weakness wrist side-effect".split()
+    "ventricular ventricle atrial lobe lung parotid ear ears knee hip shoulder testis breast temple hemiparesis weakness wrist".split()
 )
 """A side before these is not the side of an eye: the left half of a field, the right arm."""
 _EYES = frozenset("eye eyes pupil lid eyelid cornea disc macula retina fundus".split())

@@ -26,8 +26,13 @@ _SPAN = rf"{_N}(?:\s+of)?(?:\s*-\s*|\s+){_UNIT}\b"
 _HISTORY = re.compile(rf"\b{_SPAN}(?:'|’)?[\s-]*(?:history|hx|h/o)\b", re.I)
 _AGO = re.compile(rf"\b{_SPAN}\s*(?:ago|back|earlier|previously|before|prior)\b", re.I)
 _AFTER = re.compile(rf"\b{_SPAN}\s+(?:after|following|post)\b", re.I)
-_FOR = re.compile(rf"\b(?:for|over|during|within|since|x|about|approximately|past|last)\s+(?:about |approximately |at least |the )?(?:past |last |previous )?{_SPAN}", re.I)
-_LAST = re.compile(r"\b(?:for|over|during|within|in)\s+(?:the\s+)?(?:past|last)\s+(?P<unit>hour|day|week|fortnight|month|year|decade)\b", re.I)
+_FOR = re.compile(
+    rf"\b(?:for|over|during|within|since|x|about|approximately|past|last)\s+(?:about |approximately |at least |the )?"
+    rf"(?:past |last |previous )?{_SPAN}", re.I
+)  # fmt: skip
+_LAST = re.compile(
+    r"\b(?:for|over|during|within|in)\s+(?:the\s+)?(?:past|last)\s+(?P<unit>hour|day|week|fortnight|month|year|decade)\b", re.I
+)
 _OPENING = re.compile(rf"(?:^|\b(?:with|reports|has|had|and|,)\s+){_SPAN}\s+of\s+(?!age\b)", re.I)
 _SHORT = re.compile(r"(?:\bx|×|\bfor|\bsince|\bvision|\bpain|\bover)?\s*\b(?P<n>\d{1,2})/(?P<unit>7|52|12)\b(?!\s*/)(?!\d)", re.I)
 """The clinic's fractions: 5/7 five days, 2/52 two weeks, 3/12 three months."""
@@ -37,26 +42,34 @@ _SINCE_SOON = re.compile(
     r"|(?:mon|tues|wednes|thurs|fri|satur|sun)day)\b|\b(?:yesterday|this morning|last night|overnight)\b", re.I
 )  # fmt: skip
 _SINCE_LONG = re.compile(
-    r"\bsince\s+(?:birth|childhood|infancy|(?:19|20)\d\d|(?:his|her)\s+(?:teens|youth|twenties))\b|\bfor\s+(?:many\s+)?(?:years|decades)\b|\blifelong\b", re.I
-)
+    r"\bsince\s+(?:birth|childhood|infancy|(?:19|20)\d\d|(?:his|her)\s+(?:teens|youth|twenties))\b"
+    r"|\bfor\s+(?:many\s+)?(?:years|decades)\b|\blifelong\b", re.I
+)  # fmt: skip
 _LONG_AGO = re.compile(
     r"\b(?:in|of|from)\s+(?:19|20)\d\d\b|\b(?:in|during)\s+(?:childhood|infancy|adolescence|(?:his|her)\s+(?:teens|youth|childhood))\b"
-    r"|\bas\s+an?\s+(?:child|boy|girl|student|teenager|infant|young (?:man|woman|adult))\b|\b(?:many|some|several)?\s*(?:years|decades)\s+(?:ago|back|earlier)\b",
-    re.I,
-)
-_ADJECTIVES: tuple[tuple[re.Pattern[str], Course], ...] = (
-    (re.compile(r"\b(?:sudden(?:ly)?|acute(?:ly)?|abrupt(?:ly)?)\b", re.I), "acute"),
-    (re.compile(r"\bsubacute(?:ly)?\b", re.I), "subacute"),
-    (re.compile(r"\b(?:chronic(?:ally)?|long[- ]?standing|old(?!\s+(?:man|woman|lady|gentleman|boy|girl|male|female|patient)))\b", re.I), "chronic"),
+    r"|\bas\s+an?\s+(?:child|boy|girl|student|teenager|infant|young (?:man|woman|adult))\b"
+    r"|\b(?:many|some|several)?\s*(?:years|decades)\s+(?:ago|back|earlier)\b", re.I
+)  # fmt: skip
+_PERIOD = r"(?:few |several |couple |two |three |\d+ )?(?:hour|day|week|month|year|night|decade)"
+_NO_PAST = rf"(?!\s+(?:to\b|{_PERIOD}|well\b|healthy\b|fit\b|normal|good\b|asymptomatic|medical|ocular history|history|surgical))"
+"""A previous week is no previous disease, and neither is having been previously well."""
+_PERSON = r"(?:man|woman|lady|gentleman|boy|girl|male|female|patient)"
+_ADJECTIVES: tuple[tuple[tuple[str, ...], re.Pattern[str], Course], ...] = (
+    (("sudden", "acute", "abrupt"), re.compile(r"\b(?:sudden(?:ly)?|acute(?:ly)?|abrupt(?:ly)?)\b", re.I), "acute"),
+    (("subacute",), re.compile(r"\bsubacute(?:ly)?\b", re.I), "subacute"),
+    (("chronic", "standing", "old"), re.compile(rf"\b(?:chronic(?:ally)?|long[- ]?standing|old(?!\s+{_PERSON}))\b", re.I), "chronic"),
     (
-        re.compile(
-            r"\b(?:previous(?:ly)?|former(?:ly)?|prior|past)\b(?!\s+(?:to\b|(?:few |several |couple |two |three |\d+ )?(?:hour|day|week|month|year|night|decade)"
-            r"|well\b|healthy\b|fit\b|normal|good\b|asymptomatic|medical|ocular history|history|surgical))|\bused to\b|\bstatus post\b|\bs/p\b", re.I
-        ),
+        ("previous", "former", "prior", "past", "used to", "status post", "s/p"),
+        re.compile(rf"\b(?:previous(?:ly)?|former(?:ly)?|prior|past)\b{_NO_PAST}|\bused to\b|\bstatus post\b|\bs/p\b", re.I),
         "past",
     ),
-)  # fmt: skip
-_BEGAN = re.compile(r"\b(?:diagnos\w+|began|begun|start\w*|notic\w+|onset|develop\w*|since|known|still|persist\w*|ongoing|recur\w*|worse\w*)\b", re.I)
+)
+"""Words that date what follows them, each with parts by which a text is known to hold none."""
+_AN_AGE = re.compile(r"\b(?:years?|months?|weeks?|days?)[\s-]*$", re.I)
+_OTHER_FRACTION = re.compile(r"\b(?:power|va|vas|acuity|bcva|r|l|re|le|od|os|bp|pressure)\W*$", re.I)
+_BEGAN = re.compile(
+    r"\b(?:diagnos\w+|began|begun|start\w*|notic\w+|onset|develop\w*|since|known|still|persist\w*|ongoing|recur\w*|worse\w*)\b", re.I
+)
 """With these, a date long ago is when a thing began and not when it was over."""
 _CUT = frozenset("but however although though whereas while now today currently presents presented presenting new newly".split()) | {";"}
 _THERAPY = re.compile(
@@ -64,7 +77,9 @@ _THERAPY = re.compile(
     r"|treated with|prescribed|given|on|wear\w*|worn|lenses|removed|smok\w*|works?|follow\w*|prior|previous|episodes)\b", re.I
 )  # fmt: skip
 """Words before a span of time that make it the length of a treatment, a habit or an old story, not of the complaint."""
+_PART = re.compile(r"\b(?:and|but|has|complains|with)\b")
 _REACH = 6
+"""Words across which an adjective of time reaches (ours)."""
 Kind = Literal["history", "after", "ago", "span", "since", "long", "adjective"]
 
 
@@ -120,9 +135,10 @@ def durations(text: str) -> Iterator[tuple[int, int, float]]:
     """Characters and days of every duration of a complaint in a text; the length of a treatment or a habit is none."""
     for line in re.finditer(r"[^\n.;]+(?:\.(?=\d)[^\n.;]*)*", text):
         for when in times(line.group()):
-            told = when.days is not None and when.kind in ("span", "history") and when.days >= DAYS["hour"]
-            if told and (when.kind == "history" or not _THERAPY.search(re.split(r"\b(?:and|but|has|complains|with)\b", line.group()[: when.start])[-1])):
-                assert when.days is not None
+            if when.days is None or when.days < DAYS["hour"] or when.kind not in ("span", "history"):
+                continue
+            before = _PART.split(line.group()[: when.start])[-1]
+            if when.kind == "history" or not _THERAPY.search(before):
                 yield line.start() + when.start, line.start() + when.end, when.days
 
 
@@ -154,34 +170,44 @@ _YEAR = re.compile(r"\b(?:in|since) (?:19|20)\d\d\b")
 
 
 def _all(text: str) -> Iterator[When]:
-    for m in _HISTORY.finditer(text):
-        yield _spanning(m, "history")
-    for m in _OPENING.finditer(text):
+    lower = text.lower()
+    if any(unit in lower for unit in DAYS):
+        yield from _spans(text)
+    if "/" in text:
+        yield from _fractions(text)
+    if any(word in lower for word in ("since", "from", "for ", "day", "morning", "night", "lifelong")):
+        yield from (When(m.start(), m.end(), "since", "acute") for m in _SINCE_SOON.finditer(text))
+        yield from (When(m.start(), m.end(), "since", "chronic") for m in _SINCE_LONG.finditer(text))
+    if any(word in lower for word in ("in ", "of ", "from", "during", "as a", "years", "decades")):
+        for m in _LONG_AGO.finditer(text):
+            begun = _BEGAN.search(re.split(r"[,;]", text[: m.start()])[-1])
+            yield When(m.start(), m.end(), "long", "chronic" if begun else "past")
+    for word, pattern, course in _ADJECTIVES:
+        if any(part in lower for part in word):
+            for m in pattern.finditer(text):
+                if not (course == "chronic" and _AN_AGE.search(text[: m.start()])):
+                    yield When(m.start(), m.end(), "adjective", course)
+
+
+def _spans(text: str) -> Iterator[When]:
+    for m in (*_HISTORY.finditer(text), *_OPENING.finditer(text)):
         yield _spanning(m, "history")
     for m in _AGO.finditer(text):
         days = _days(m)
-        began = _BEGAN.search(re.split(r"[,;]", text[: m.start()])[-1]) or _BEGAN.search(text[m.end() : m.end() + 30].split(",")[0])
+        begun = _BEGAN.search(re.split(r"[,;]", text[: m.start()])[-1]) or _BEGAN.search(text[m.end() : m.end() + 30].split(",")[0])
         course = course_of_days(days)
-        yield When(m.start(), m.end(), "ago", "past" if course == "chronic" and not began else course, days)
+        yield When(m.start(), m.end(), "ago", "past" if course == "chronic" and not begun else course, days)
     for m in _AFTER.finditer(text):
         yield _spanning(m, "after")
     for m in (*_FOR.finditer(text), *_LAST.finditer(text)):
         yield _spanning(m, "span")
+
+
+def _fractions(text: str) -> Iterator[When]:
     for m in _SHORT.finditer(text):
         days = float(m.group("n")) * DAYS[_SHORT_UNIT[m.group("unit")]]
-        if not re.search(r"\b(?:power|va|vas|acuity|bcva|r|l|re|le|od|os|bp|pressure)\W*$", text[: m.start("n")], re.I) and days:
+        if days and not _OTHER_FRACTION.search(text[: m.start("n")]):
             yield When(m.start(), m.end(), "span", course_of_days(days), days)
-    for m in _SINCE_SOON.finditer(text):
-        yield When(m.start(), m.end(), "since", "acute")
-    for m in _SINCE_LONG.finditer(text):
-        yield When(m.start(), m.end(), "since", "chronic")
-    for m in _LONG_AGO.finditer(text):
-        began = _BEGAN.search(re.split(r"[,;]", text[: m.start()])[-1])
-        yield When(m.start(), m.end(), "long", "chronic" if began else "past")
-    for pattern, course in _ADJECTIVES:
-        for m in pattern.finditer(text):
-            if not (course == "chronic" and re.search(r"\b(?:years?|months?|weeks?|days?)[\s-]*$", text[: m.start()], re.I)):  # an age
-                yield When(m.start(), m.end(), "adjective", course)
 
 
 def _spanning(m: re.Match[str], kind: Kind) -> When:
