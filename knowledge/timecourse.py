@@ -74,10 +74,10 @@ _BEGAN = re.compile(
 _CUT = frozenset("but however although though whereas while now today currently presents presented presenting new newly".split()) | {";"}
 _THERAPY = re.compile(
     r"\bmg\b|\bmcg\b|%|\b(?:daily|nocte|(?:times|twice|once) a day|drops?|tablets?|ointment|bd|tds|qds|qid|bid|tid|use|take|takes|taking|taken"
-    r"|treated with|prescribed|given|on|wear\w*|worn|lenses|removed|smok\w*|works?|follow\w*|prior|previous|episodes)\b", re.I
+    r"|treated with|prescribed|given|on treatment|wear\w*|worn|lenses|removed|smok\w*|works?|follow\w*|prior|previous|episodes)\b", re.I
 )  # fmt: skip
 """Words before a span of time that make it the length of a treatment, a habit or an old story, not of the complaint."""
-_PART = re.compile(r"\b(?:and|but|has|complains|with)\b")
+_PART = re.compile(r"\b(?:and|but|has|complains|with)\b|,")
 _REACH = 6
 """Words across which an adjective of time reaches (ours)."""
 Kind = Literal["history", "after", "ago", "span", "since", "long", "adjective"]
