@@ -23,7 +23,7 @@ from knowledge.quantity import Kind, Quantity
 from knowledge.schema import FindingEntry
 from knowledge.sentence import Sentence, sentences
 from knowledge.sides import further
-from knowledge.timecourse import began, long_ago
+from knowledge.timecourse import began, long_ago, timecourse
 
 _ORDER: dict[Presence, int] = {"present": 2, "possible": 1, "absent": 0}
 _FAMILY_KINDS = "family_history"
@@ -36,8 +36,8 @@ _OF_ORGANS = ("jaw_claudication", "scalp_tenderness", "shoulder_girdle_stiffness
 """Findings that are of another part of the body themselves."""
 _SIDES = ("bilateral_involvement", "unilateral_involvement")
 """Findings that mean something only beside another one: a pressure measured in both eyes involves neither."""
-PAST_WEIGHT = 0.6
-POSSIBLE_WEIGHT = 0.5
+HISTORY_WEIGHT, LONG_AGO_WEIGHT, POSSIBLE_WEIGHT = 0.6, 0.2, 0.5
+"""Weights of a disease told among the history, of what is over long ago, and of what is only possible (ours)."""
 _MEASURES = frozenset(get_args(Kind))
 
 
@@ -83,7 +83,7 @@ class NarrativeReader:
                 covered.add(number)
         measured = tuple(quantities(narrative))
         covered |= {n for n, s in enumerate(kept) if any(q.start < s.start + len(s.text) and s.start < q.end for q in measured)}
-        found += [f for q in measured for f in self._measured(narrative, q)]
+        found += [f for q in measured for f in self._measured(narrative, q, kept)]
         found += self._distances(narrative)
         return found, kept, covered, measured
 
@@ -120,8 +120,10 @@ class NarrativeReader:
         presence = where.presence
         course = _course_of(where, sentence, entry)
         weight = 1.0 if presence != "possible" else POSSIBLE_WEIGHT
-        if course == "past" or (where.past and hit.name.startswith(NAMES_PREFIX)):
-            weight *= PAST_WEIGHT
+        if course == "past":
+            weight *= LONG_AGO_WEIGHT
+        elif where.past and hit.name.startswith(NAMES_PREFIX):
+            weight *= HISTORY_WEIGHT
         if entry is not None and entry.kind == "test" and reported_normal(sentence):
             presence = "absent"
         name = entry.name if entry else f"named: {self._library.condition[hit.name.removeprefix(NAMES_PREFIX)].name}"
@@ -139,10 +141,12 @@ class NarrativeReader:
             end=sentence.start + last.end,
         )
 
-    def _measured(self, narrative: str, q: Quantity) -> Iterator[Finding]:
+    def _measured(self, narrative: str, q: Quantity, kept: Iterable[Sentence]) -> Iterator[Finding]:
+        past = q.measure != "duration_days" and any(_measured_long_ago(s, q) for s in kept if s.start <= q.start < s.start + len(s.text))
         base = Finding(
             finding_id=q.measure, name=q.measure.replace("_", " "), presence="present", source="measurement", laterality=q.laterality,
             value=round(q.value, 3), unit=q.unit, quote=narrative[q.start : q.end], start=q.start, end=q.end,
+            course="past" if past else "unknown", weight=LONG_AGO_WEIGHT if past else 1.0,
         )  # fmt: skip
         if q.measure != "cup_to_disc_ratio":
             yield base
@@ -185,8 +189,18 @@ def _course_of(where: Context, sentence: Sentence, entry: FindingEntry | None) -
     patient was exposed to and how a complaint runs have no end of that kind."""
     if entry is not None and entry.kind in ("exposure", "course", "test"):
         return "unknown" if where.course == "past" else where.course
-    listed = entry is not None and entry.kind in ("symptom", "sign") and "past" in sentence.heading and "history" in sentence.heading
+    listed = entry is not None and entry.kind in ("symptom", "sign") and _of_the_past(sentence)
     return "past" if listed and where.course == "unknown" else where.course
+
+
+def _of_the_past(sentence: Sentence) -> bool:
+    return "past" in sentence.heading and "history" in sentence.heading
+
+
+def _measured_long_ago(sentence: Sentence, q: Quantity) -> bool:
+    """Whether a value was measured on a date long ago, or is told among the past history."""
+    inside = [n for n, t in enumerate(sentence.tokens) if sentence.start + t.start < q.end and q.start < sentence.start + t.end]
+    return bool(inside) and (_of_the_past(sentence) or timecourse(sentence, inside[0], inside[-1], adjectives=False)[0] == "past")
 
 
 def patterns_of(library: Library) -> list[Pattern]:

@@ -112,7 +112,8 @@ def _measured(measure: Measure, findings: Sequence[Finding], who: Demographics) 
     if measure.measure == "age":
         values = [(who.age, f"age {who.age:g}")] if who.age is not None else []
     else:
-        values = [(f.value, f.quote or f"{f.name} {f.value:g}") for f in findings if f.finding_id == measure.measure and f.value is not None]
+        now = (f for f in findings if f.finding_id == measure.measure and f.course != "past")
+        values = [(f.value, f.quote or f"{f.name} {f.value:g}") for f in now if f.value is not None]
     for value, words in values:
         if (measure.at_least is None or value >= measure.at_least) and (measure.below is None or value < measure.below):
             return words

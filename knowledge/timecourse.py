@@ -34,7 +34,7 @@ _LAST = re.compile(
     r"\b(?:for|over|during|within|in)\s+(?:the\s+)?(?:past|last)\s+(?P<unit>hour|day|week|fortnight|month|year|decade)\b", re.I
 )
 _OPENING = re.compile(rf"(?:^|\b(?:with|reports|has|had|and|,)\s+){_SPAN}\s+of\s+(?!age\b)", re.I)
-_SHORT = re.compile(r"(?:\bx|×|\bfor|\bsince|\bvision|\bpain|\bover)?\s*\b(?P<n>\d{1,2})/(?P<unit>7|52|12)\b(?!\s*/)(?!\d)", re.I)
+_SHORT = re.compile(r"(?P<lead>(?:\bx|×|\bfor|\bsince|\bover|\bpast)\s*)?\b(?P<n>\d{1,2})/(?P<unit>7|52|12)\b(?!\s*/|\.\d)", re.I)
 """The clinic's fractions: 5/7 five days, 2/52 two weeks, 3/12 three months."""
 _SHORT_UNIT = {"7": "day", "52": "week", "12": "month"}
 _SINCE_SOON = re.compile(
@@ -66,7 +66,7 @@ _ADJECTIVES: tuple[tuple[tuple[str, ...], re.Pattern[str], Course], ...] = (
 )
 """Words that date what follows them, each with parts by which a text is known to hold none."""
 _AN_AGE = re.compile(r"\b(?:years?|months?|weeks?|days?)[\s-]*$", re.I)
-_OTHER_FRACTION = re.compile(r"\b(?:power|va|vas|acuity|bcva|r|l|re|le|od|os|bp|pressure)\W*$", re.I)
+_OTHER_FRACTION = re.compile(r"\b(?:on|power|strength|grade|vision|va|vas|acuity|bcva|r|l|re|le|od|os|bp|pressure)\W*$", re.I)
 _BEGAN = re.compile(
     r"\b(?:diagnos\w+|began|begun|start\w*|notic\w+|onset|develop\w*|since|known|still|persist\w*|ongoing|recur\w*|worse\w*)\b", re.I
 )
@@ -102,9 +102,12 @@ def course_of_days(days: float) -> Course:
     return "acute" if days <= ACUTE_DAYS else "subacute" if days <= SUBACUTE_DAYS else "chronic"
 
 
-def timecourse(sentence: Sentence, first: int, last: int) -> tuple[Course, float | None]:
-    """Course of tokens `first` to `last` (inclusive) and days since onset, ("unknown", None) where the sentence does not say."""
-    found = times(sentence.text)
+def timecourse(sentence: Sentence, first: int, last: int, *, adjectives: bool = True) -> tuple[Course, float | None]:
+    """Course of tokens `first` to `last` (inclusive) and days since onset, ("unknown", None) where the sentence does not say.
+
+    Without `adjectives` only dates and spans count: "previous trabeculectomy IOP 45" is a pressure of today.
+    """
+    found = [when for when in times(sentence.text) if adjectives or when.kind != "adjective"]
     if not found:
         return "unknown", None
     begin, end = sentence.tokens[first].start, sentence.tokens[last].end
@@ -206,7 +209,8 @@ def _spans(text: str) -> Iterator[When]:
 def _fractions(text: str) -> Iterator[When]:
     for m in _SHORT.finditer(text):
         days = float(m.group("n")) * DAYS[_SHORT_UNIT[m.group("unit")]]
-        if days and not _OTHER_FRACTION.search(text[: m.start("n")]):
+        likely = m.group("lead") or (m.group("n") not in ("6", "20") and not _OTHER_FRACTION.search(text[: m.start("n")]))
+        if days and likely:  # 6/12 and 20/12 alone are acuities or dates
             yield When(m.start(), m.end(), "span", course_of_days(days), days)
 
 
@@ -232,7 +236,8 @@ def _cost(sentence: Sentence, when: When, begin: int, end: int, found: Sequence[
         return None
     distance = len(between) + 1
     if when.kind == "adjective":
-        joined = between[1:] if between[:1] == [","] and when.course != "past" else between  # "sudden, painless loss"
+        listed = between[:1] == [","] and when.course != "past"  # "sudden, painless, and severe loss"
+        joined = [word for word in between if word != ","] if listed else between
         near = not after and distance <= _REACH and "," not in joined
         return None if not near else 0 if when.course == "past" else distance
     if after:

@@ -58,6 +58,11 @@ def test_course_and_days_since_onset(reader: NarrativeReader, text: str, finding
     assert (read_.course, read_.duration_days) == (course, days)
 
 
+def test_what_is_over_weighs_less(reader: NarrativeReader) -> None:
+    over, here = (found(reader, text, "retinal_detachment_seen").weight for text in ("Retinal detachment in 2009.", "Retinal detachment."))
+    assert over < here / 2
+
+
 def test_what_is_here_now_beats_what_was(reader: NarrativeReader) -> None:
     read_ = found(reader, "Hyphaema in 2009. Now hyphaema in the left eye.", "hyphaema_seen")
     assert (read_.course, read_.laterality) == ("unknown", "left")
@@ -82,6 +87,24 @@ def test_a_detachment_of_long_ago_raises_no_flag_and_a_new_one_does(
     read_ = reader.read(text)
     hits = RedFlags(library).evaluate(read_.findings, read_.demographics)
     assert any("detachment" in word.lower() for hit in hits for word in hit.because) == flagged
+
+
+@pytest.mark.parametrize(
+    ("text", "course"),
+    [
+        ("IOP 45 mmHg on the right in 2010.", "past"),
+        ("IOP 45 mmHg on the right ten years ago.", "past"),
+        ("IOP 45 mmHg on the right.", "unknown"),
+        ("Previous trabeculectomy IOP 45 mmHg on the right.", "unknown"),
+        ("Trabeculectomy in 2010, IOP 45 mmHg on the right.", "unknown"),
+        ("IOP 45 mmHg on the right for 3 days.", "unknown"),
+    ],
+)
+def test_a_pressure_of_long_ago_is_no_pressure_of_today(reader: NarrativeReader, library: Library, text: str, course: str) -> None:
+    read_ = reader.read(text)
+    hits = RedFlags(library).evaluate(read_.findings, read_.demographics)
+    assert found(reader, text, "very_high_iop").course == course
+    assert any("45" in word for hit in hits for word in hit.because) == (course != "past")
 
 
 @pytest.mark.parametrize(
