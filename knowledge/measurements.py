@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from knowledge.acuity import acuities
 from knowledge.pressure import blood_pressures, eye_pressures
 from knowledge.quantity import NUMBER, Kind, Quantity, labelled
-from knowledge.timecourse import durations
+from knowledge.timewords import durations
 
 _LINK = r"(?:\s|[:=(),<>~*]|was|is|of|level|at|raised|elevated|high|markedly|up to|crp|esr|titre)*"
 """What may stand between the name of a laboratory value and its number."""

@@ -8,10 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import get_args
 
 from agent.domain import Demographics, Finding
-from agent.values import Course, Presence
+from agent.values import Course
 from knowledge.context import Context, context, elsewhere, hypothetical, reported_normal
 from knowledge.demographics import demographics
 from knowledge.distances import NEAR_DD, exudate_distances
@@ -19,13 +18,13 @@ from knowledge.library import NAMES_PREFIX, Library
 from knowledge.matching import Hit, Pattern, PhraseIndex, patterns
 from knowledge.meanings import FULL_ACUITY, meanings
 from knowledge.measurements import quantities
-from knowledge.quantity import Kind, Quantity
+from knowledge.quantity import Quantity
 from knowledge.schema import FindingEntry
 from knowledge.sentence import Sentence, sentences
+from knowledge.settling import settled
 from knowledge.sides import further
 from knowledge.timecourse import began, long_ago, timecourse
 
-_ORDER: dict[Presence, int] = {"present": 2, "possible": 1, "absent": 0}
 _FAMILY_KINDS = "family_history"
 _NORMAL = ("normal_", "full_")
 _RECENT, _TRANSIENT = "recent_", "transient_"
@@ -38,7 +37,6 @@ _SIDES = ("bilateral_involvement", "unilateral_involvement")
 """Findings that mean something only beside another one: a pressure measured in both eyes involves neither."""
 HISTORY_WEIGHT, LONG_AGO_WEIGHT, POSSIBLE_WEIGHT = 0.6, 0.2, 0.5
 """Weights of a disease told among the history, of what is over long ago, and of what is only possible (ours)."""
-_MEASURES = frozenset(get_args(Kind))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +61,7 @@ class NarrativeReader:
         found, kept, covered, measured = self._mentions(narrative)
         found += self._normal_vision(measured)
         found += self._course(found)
-        return Reading(demographics(narrative), _settled(found), kept, frozenset(covered))
+        return Reading(demographics(narrative), settled(found), kept, frozenset(covered))
 
     def mentions(self, narrative: str) -> list[Finding]:
         """Every mention and measurement in the order they stand, before those of one finding are settled into one (for evaluation)."""
@@ -237,27 +235,3 @@ def _is_sign(hit: Hit, hits: Iterable[Hit]) -> bool:
         return False
     covering = [o for o in hits if o.first <= hit.first and hit.last <= o.last and not o.name.startswith(NAMES_PREFIX)]
     return any(o.size > hit.size or (o.size == hit.size == 1) for o in covering)
-
-
-def _rank(finding: Finding) -> tuple[int, bool, float]:
-    return _ORDER[finding.presence], finding.course != "past", finding.weight
-
-
-def _settled(found: Iterable[Finding]) -> tuple[Finding, ...]:
-    """One finding per id, and per value for measurements: present beats possible beats absent, now beats long ago, and of those the
-    heaviest first mention is kept.
-
-    A thing said to be present in one eye and absent in the other is present.
-    """
-    best: dict[tuple[str, float | None, str], Finding] = {}
-    for finding in found:
-        measured = finding.source == "measurement" and finding.finding_id in _MEASURES
-        place = (finding.finding_id, finding.value if measured else None, finding.laterality if measured else "")
-        old = best.get(place)
-        if old is None or _rank(finding) > _rank(old):
-            best[place] = finding
-            continue
-        alike = old.presence == finding.presence and (old.course == "past") == (finding.course == "past")
-        if alike and {old.laterality, finding.laterality} == {"right", "left"}:
-            best[place] = old.model_copy(update={"laterality": "both"})
-    return tuple(sorted(best.values(), key=lambda f: (f.start is None, f.start or 0, f.finding_id)))
