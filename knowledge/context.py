@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
+from functools import cache
 
 from agent.values import Course, Laterality, Presence
 from knowledge.sentence import Sentence
@@ -186,6 +187,11 @@ def _clause_after(words: Sequence[str], last: int) -> list[str]:
     return list(words[last + 1 :])
 
 
-def _has(text: str, triggers: Sequence[str]) -> bool:
-    padded = f" {text} "
-    return any(f" {trigger} " in padded for trigger in triggers)
+def _has(text: str, triggers: tuple[str, ...]) -> bool:
+    return bool(text) and _any_of(triggers).search(f" {text} ") is not None
+
+
+@cache
+def _any_of(triggers: tuple[str, ...]) -> re.Pattern[str]:
+    """One pattern for all triggers, each whole words between spaces."""
+    return re.compile(" (?:" + "|".join(re.escape(trigger) for trigger in triggers) + ") ")

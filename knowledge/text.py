@@ -122,7 +122,7 @@ def tokens(text: str) -> tuple[Token, ...]:
     """
     found = list(_TOKEN.finditer(text))
     words = [m.group().lower() for m in found]
-    paired = {at for i in range(len(words) - 1) if (words[i], words[i + 1]) in _COMPOUNDS for at in (i, i + 1)}
+    paired = {at for i, pair in enumerate(zip(words, words[1:], strict=False)) if pair in _COMPOUNDS for at in (i, i + 1)}
     return tuple(
         Token(f"&{stem(word)}" if i in paired else stem(word), m.start(), m.end(), word, m.group().isupper())
         for i, (m, word) in enumerate(zip(found, words, strict=True))
