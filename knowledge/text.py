@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from itertools import pairwise
 
 import snowballstemmer
 
@@ -122,7 +123,7 @@ def tokens(text: str) -> tuple[Token, ...]:
     """
     found = list(_TOKEN.finditer(text))
     words = [m.group().lower() for m in found]
-    paired = {at for i, pair in enumerate(zip(words, words[1:], strict=False)) if pair in _COMPOUNDS for at in (i, i + 1)}
+    paired = {at for i, pair in enumerate(pairwise(words)) if pair in _COMPOUNDS for at in (i, i + 1)}
     return tuple(
         Token(f"&{stem(word)}" if i in paired else stem(word), m.start(), m.end(), word, m.group().isupper())
         for i, (m, word) in enumerate(zip(found, words, strict=True))

@@ -60,7 +60,7 @@ _ADJECTIVES: tuple[tuple[tuple[str, ...], re.Pattern[str], Course], ...] = (
 )
 """Words that date what follows them, each with parts by which a text is known to hold none."""
 _AN_AGE = re.compile(r"\b(?:years?|months?|weeks?|days?)[\s-]*$", re.I)
-_OTHER_FRACTION = re.compile(r"\b(?:on|power|strength|grade|vision|va|vas|acuity|bcva|r|l|re|le|od|os|bp|pressure)\W*$", re.I)
+_OTHER_FRACTION = re.compile(r"\b(?:on|power|strength|grade|va|vas|acuity|bcva|r|l|re|le|od|os|bp|pressure)\W*$", re.I)
 _BEGAN = re.compile(
     r"\b(?:diagnos\w+|began|begun|start\w*|notic\w+|onset|develop\w*|since|known|still|persist\w*|ongoing|recur\w*|worse\w*)\b", re.I
 )

@@ -147,6 +147,7 @@ def test_structure_and_field(text: str, measure: str, expected: list[tuple[float
         ("Two months of glare.", [60]),
         ("Headache x 5/7.", [5]),
         ("Vision down 3/12.", [90]),
+        ("Poor vision 4/12.", [120]),
         ("Vision 6/12, then 6/7.5, seen on 3/12.", []),
         ("Pain for 6/52.", [42]),
         ("Pain on moving the eye for 4 days.", [4]),
