@@ -1,0 +1,149 @@
+"""The second gate: whether a quote bears on its claim.
+
+A claim may say less than its quote; it may not say more or something else. Whatever findings, conditions, drugs, numbers with their
+units and comparators, directions and denials it holds must be those of the quote, and most of its other telling words must stand there.
+The sentence around the quote counts where it limits it: a quotation that stops before "unless" has not lost the "unless". Conditions that
+the passage is filed under are its topic; a claim may name them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agent.citations import vocabulary as v
+from agent.citations.meanings import Meanings
+from agent.citations.opposition import Text, denied, dropped, mixed, opposite, reversed_order, stronger
+from agent.citations.polarity import negative
+from agent.citations.quantities import amounts, comparable
+from agent.citations.quoting import Place, exact, root
+from agent.citations.words import Word, disguised, words
+
+MAX_CLAIM = 4000
+"""Characters; a longer claim is no sentence and is not looked at."""
+SHARED = 0.6
+"""Share of a claim's telling words that must stand in the quote's sentence; chosen on the development half (evals/citations.py)."""
+QUOTED = 0.3
+"""Share that must stand in the quote itself: a quote from the right sentence that does not touch the claim proves nothing."""
+_ENGLISH = frozenset("the of is are and with for should to by not be in a an or on at from that".split())
+_ENGLISH_SHARE, _ENOUGH = 0.1, 6
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """What the second gate needs of a passage: its text, the conditions it is filed under, and the words of its source."""
+
+    text: str
+    concepts: tuple[str, ...] = ()
+    source: str = ""
+
+
+def bears(claim: str, passage: Passage, place: Place, meanings: Meanings | None = None) -> str:
+    """Why the quote at a place of the passage does not bear on the claim; empty when it does."""
+    if len(claim) > MAX_CLAIM:
+        return f"the claim is longer than {MAX_CLAIM} characters"
+    told = words(passage.text)
+    around = context(told, place)
+    mine = words(claim)
+    hidden = next((w.raw for w in (*mine, *around) if disguised(w.raw)), None)
+    if hidden is not None:
+        return f"{hidden!r} hides letters of another script, struck-out letters or turned writing"
+    if not mine:
+        return "the claim says nothing"
+    if not _english(mine) and exact([w.form for w in mine], [w.form for w in told[place.first : place.last]]) is None:
+        return "the claim is not in English and does not stand in the quote word for word"
+    topic = _names(passage.concepts, meanings)
+    said = Text.of(mine, [_stem(w, meanings) for w in mine])
+    sentence = Text.of(around, [_stem(w, meanings) for w in around])
+    quote = told[place.first : place.last]
+    return (
+        _numbers(said, Text.of(quote, [_stem(w, meanings) for w in quote]), topic)
+        or _drugs(claim, quote, meanings)
+        or _subjects(claim, passage, sentence, topic, meanings)
+        or opposite(said, sentence, topic)
+        or reversed_order(said, sentence)
+        or denied(said, sentence, topic)
+        or dropped(said, sentence, topic)
+        or stronger(said, sentence)
+        or _coverage(said, sentence, {_stem(w, meanings) for w in quote}, topic, passage.source, meanings)
+    )
+
+
+def context(told: Sequence[Word], place: Place) -> tuple[Word, ...]:
+    """The whole sentences that a quote stands in."""
+    first, last = told[place.first].sentence, told[place.last - 1].sentence
+    return tuple(w for w in told if first <= w.sentence <= last)
+
+
+def _numbers(claim: Text, quote: Text, topic: frozenset[str]) -> str:
+    stated = amounts(quote.words)
+    for amount in amounts(claim.words):
+        if claim.words[amount.at].form in topic and not amount.dimension:
+            continue
+        same = [a for a in stated if a.same == amount.same]
+        shown = " ".join(w.raw for w in claim.words[amount.at : amount.at + 2])
+        if not same:
+            return f"the claim says {shown!r}, the quote does not"
+        fitting = [a for a in same if comparable(amount.comparator, a.comparator)]
+        if not fitting:
+            return f"the claim says {shown!r} with another comparator than the quote"
+        others = [a.at for a in stated if a.dimension == amount.dimension and a.value != amount.value and not _ranged(a.at, quote)]
+        if others and mixed(claim, amount.at, quote, [a.at for a in same], others):
+            return f"the claim says {shown!r} of something else than the quote"
+    return ""
+
+
+def _ranged(at: int, quote: Text) -> bool:
+    """Whether a number is one end of a range: its ends are never mixed up with each other."""
+    near = {w.form for w in quote.words[max(0, at - 1) : at + 2]}
+    return "to" in near
+
+
+def _drugs(claim: str, quote: Sequence[Word], meanings: Meanings | None) -> str:
+    if meanings is None:
+        return ""
+    named = meanings.drugs(claim)
+    foreign = named - meanings.drug_classes(meanings.drugs(" ".join(w.raw for w in quote))) if named else None
+    return f"the claim names {', '.join(sorted(foreign)).replace('_', ' ')}, the quote does not" if foreign else ""
+
+
+def _subjects(claim: str, passage: Passage, sentence: Text, topic: frozenset[str], meanings: Meanings | None) -> str:
+    if meanings is None:
+        return ""
+    named = meanings.subjects(claim)
+    if not named:
+        return ""
+    allowed = meanings.wider((*meanings.subjects(passage.text), *passage.concepts))
+    there = set(sentence.stems) | topic
+    foreign = [name for name, stems in named.items() if name not in allowed and not stems <= there]
+    return f"the claim speaks of {foreign[0].replace('_', ' ')}, the quote does not" if foreign else ""
+
+
+def _coverage(claim: Text, sentence: Text, quote: set[str], topic: frozenset[str], source: str, meanings: Meanings | None) -> str:
+    named = {_stem(w, meanings) for w in words(source)}
+    telling = {
+        stem
+        for word, stem in zip(claim.words, claim.stems, strict=True)
+        if word.form not in v.EMPTY and word.form not in v.ARTICLES_AND_COPULAS and word.form[0].isalpha() and not negative(word.form)
+    } - topic - named
+    if not telling:
+        return ""
+    there = set(sentence.stems)
+    missing = [w.raw for w, s in zip(claim.words, claim.stems, strict=True) if s in telling and s not in there]
+    if len(telling & there) < SHARED * len(telling):
+        return f"the claim speaks of {', '.join(repr(m) for m in missing[:3])}, the quote does not"
+    if len(telling & quote) < QUOTED * len(telling):
+        return "the quote does not touch what the claim says"
+    return ""
+
+
+def _names(concepts: Sequence[str], meanings: Meanings | None) -> frozenset[str]:
+    return meanings.names(concepts) if meanings is not None else frozenset(root(p) for c in concepts for p in c.split("_"))
+
+
+def _stem(word: Word, meanings: Meanings | None) -> str:
+    return meanings.stem(word.form) if meanings is not None else root(word.form)
+
+
+def _english(claim: Sequence[Word]) -> bool:
+    return len(claim) < _ENOUGH or sum(w.form in _ENGLISH for w in claim) >= _ENGLISH_SHARE * len(claim)

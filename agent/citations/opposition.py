@@ -1,0 +1,204 @@
+"""Ways in which a claim says other or more than its quote: opposites, denials, dropped exceptions and conditions, stronger words.
+
+Each function returns why the claim is not borne out, or an empty string.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
+
+from agent.citations import vocabulary as v
+from agent.citations.polarity import AFFIRMED, DENIED, OPEN, covered, negative, polarities
+from agent.citations.words import Word
+
+REACH = 6
+"""Words to either side within which one word speaks of another."""
+MARGIN = 1.25
+"""How much nearer the wrong one of two must be before a claim counts as mixing them up (ours)."""
+_POLES: dict[str, list[tuple[str, int]]] = defaultdict(list)
+for _axis, _poles in v.AXES.items():
+    for _pole, _words in enumerate(_poles):
+        for _word in _words.split():
+            _POLES[_word].append((_axis, _pole))
+_LINKS = frozenset(
+    "in on at of to for from by with and or as into per a an the is are was were be been being has have had that which this these those it "
+    "its than after before under over between about within up should says say asks his her their".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text as the second gate sees it: its words, the stem of each, and whether each is denied."""
+
+    words: tuple[Word, ...]
+    stems: tuple[str, ...]
+    polarity: tuple[str, ...]
+
+    @classmethod
+    def of(cls, words: Sequence[Word], stems: Sequence[str]) -> Text:
+        return cls(tuple(words), tuple(stems), tuple(polarities(words)))
+
+    @property
+    def forms(self) -> set[str]:
+        return {w.form for w in self.words}
+
+
+def opposite(claim: Text, quote: Text, topic: Set[str]) -> str:
+    """A direction, side, order or stage that the quote does not name, or names for something else."""
+    named = quote.forms
+    for at, word in enumerate(claim.words):
+        for axis, pole in _POLES.get(word.form, ()):
+            places = _poles(quote, axis)
+            others = [p for other, found in places.items() if other != pole for p in found]
+            if pole not in places:
+                if word.form in named or claim.stems[at] in topic or (len(_POLES[word.form]) > 1 and not others):
+                    continue
+                if others:
+                    return f"the claim says {word.raw!r}, the quote {quote.words[others[0]].raw!r}"
+                if axis in v.STRICT_AXES:
+                    return f"the claim says {word.raw!r}, which the quote does not"
+            elif others and len(_POLES[word.form]) == 1 and mixed(claim, at, quote, places[pole], others):
+                return f"the claim says {word.raw!r} of what the quote calls {quote.words[others[0]].raw!r}"
+    return ""
+
+
+def denied(claim: Text, quote: Text, topic: Set[str]) -> str:
+    """A word that the claim affirms and the quote denies, or the other way round."""
+    told: dict[str, set[str]] = defaultdict(set)
+    for stem, mark in zip(quote.stems, quote.polarity, strict=True):
+        told[stem].add(mark)
+    for word, stem, mark in zip(claim.words, claim.stems, claim.polarity, strict=True):
+        if mark == OPEN or word.form in _LINKS or negative(word.form) or stem in topic or not word.form[0].isalpha():
+            continue
+        if stem in told and mark not in told[stem] and OPEN not in told[stem]:
+            return f"the claim {'denies' if mark == DENIED else 'affirms'} {word.raw!r}, the quote does the opposite"
+    if DENIED in claim.polarity and not any(negative(w.form) for w in quote.words):
+        return "the claim denies something, the quote denies nothing"
+    return _prefixed(claim, quote)
+
+
+def dropped(claim: Text, quote: Text, topic: Set[str]) -> str:
+    """An exception or a condition of the quote's sentence that the claim does not make."""
+    made = {phrase for phrase in v.EXCEPTIONS if covered(claim.words, (phrase,))}
+    said = {s for s, w in zip(claim.stems, claim.words, strict=True) if _tells(w)} - topic
+    for phrase in v.EXCEPTIONS:
+        for at in sorted(covered(quote.words, (phrase,)))[:1]:
+            if phrase == "only":
+                near = [s for s, w in zip(*_around(quote, at), strict=True) if _tells(w)]
+                missing = "only" not in made and len(said & set(near)) > 0
+            else:
+                missing = not made and not covered(claim.words, ("not", "no", "without"))
+            if missing:
+                return f"the claim leaves out {phrase!r}"
+    for at, word in enumerate(quote.words):
+        if word.form in v.CONDITIONS:
+            condition = {quote.stems[p] for p in _condition(quote, at) if _tells(quote.words[p])}
+            rest = {s for s, w in zip(quote.stems, quote.words, strict=True) if _tells(w)} - condition - topic
+            if condition - topic and said & rest and not said & condition and not condition & topic:
+                return f"the claim leaves out the condition after {word.raw!r}"
+    return ""
+
+
+def stronger(claim: Text, quote: Text) -> str:
+    """A must where the quote says should, a should where it says may, an all where it says some."""
+    for word in claim.words:
+        if word.form in v.QUANTIFIERS and quote.forms.isdisjoint(v.QUANTIFIERS):
+            return f"the claim says {word.raw!r}, the quote does not"
+        if word.form in v.STRONG_MODALS and quote.forms.isdisjoint(v.STRONG_MODALS):
+            return f"the claim says {word.raw!r}, the quote does not"
+    if claim.forms.isdisjoint(v.WEAK_MODALS):
+        weak = [at for at, w in enumerate(quote.words) if w.form in v.WEAK_MODALS]
+        said = {s for s, w in zip(claim.stems, claim.words, strict=True) if _tells(w)}
+        for at in weak:
+            after = [p for p in range(at + 1, len(quote.words)) if quote.words[p].clause == quote.words[at].clause and _tells(quote.words[p])]
+            governed = {quote.stems[p] for p in after[:2]}
+            if governed and governed <= said:
+                return f"the quote says {quote.words[at].raw!r}, the claim does not"
+    return ""
+
+
+def reversed_order(claim: Text, quote: Text) -> str:
+    """Two things compared, with what is said of the one said of the other."""
+    for phrase in v.COMPARATIVES:
+        mine, told = _cut(claim, phrase), _cut(quote, phrase)
+        if mine is None or told is None:
+            continue
+        crossing = (mine[0] - mine[1]) & (told[1] - told[0]) | (mine[1] - mine[0]) & (told[0] - told[1])
+        if crossing:
+            return f"the claim turns round what the quote compares with {phrase!r}"
+    return ""
+
+
+def mixed(claim: Text, at: int, quote: Text, right: Iterable[int], wrong: Iterable[int]) -> bool:
+    """Whether the words around a claim's word stand, in the quote, nearer to a wrong place than to any right one."""
+    neighbours = {claim.stems[p]: abs(p - at) for p in _reach(claim, at) if p != at and _tells(claim.words[p])}
+    if not neighbours:
+        return False
+    best = [max((_nearness(quote, place, neighbours) for place in places), default=0.0) for places in (right, wrong)]
+    return best[1] > MARGIN * best[0]
+
+
+def _nearness(quote: Text, place: int, neighbours: Mapping[str, int]) -> float:
+    total = 0.0
+    for stem in neighbours:
+        distance = min((abs(p - place) for p in _reach(quote, place) if quote.stems[p] == stem), default=None)
+        if distance is not None:
+            total += 1 / (1 + distance)
+    return total
+
+
+def _reach(text: Text, at: int) -> list[int]:
+    """Positions near a word in its own clause, or in its sentence where the clause is that word's alone."""
+    near = range(max(0, at - REACH), min(len(text.words), at + REACH + 1))
+    return [p for p in near if text.words[p].sentence == text.words[at].sentence and abs(text.words[p].clause - text.words[at].clause) <= 0]
+
+
+def _poles(quote: Text, axis: str) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = defaultdict(list)
+    for place, word in enumerate(quote.words):
+        for name, pole in _POLES.get(word.form, ()):
+            if name == axis:
+                found[pole].append(place)
+    return found
+
+
+def _tells(word: Word) -> bool:
+    return word.form not in v.EMPTY and word.form not in _LINKS and word.form[0].isalpha() and not negative(word.form)
+
+
+def _around(text: Text, at: int) -> tuple[list[str], list[Word]]:
+    near = [p for p in range(max(0, at - 3), min(len(text.words), at + 4)) if p != at and text.words[p].clause == text.words[at].clause]
+    return [text.stems[p] for p in near], [text.words[p] for p in near]
+
+
+def _condition(quote: Text, at: int) -> list[int]:
+    """The words of the clause that a condition opens, up to the next comma."""
+    return [p for p in range(at + 1, len(quote.words)) if quote.words[p].clause == quote.words[at].clause]
+
+
+def _cut(text: Text, phrase: str) -> tuple[set[str], set[str]] | None:
+    """The telling stems before and after a comparing phrase, within reach."""
+    places = sorted(covered(text.words, (phrase,)))
+    if not places:
+        return None
+    first, last = places[0], places[len(phrase.split()) - 1]
+    before = {text.stems[p] for p in range(max(0, first - 2 * REACH), first) if _tells(text.words[p])}
+    after = {text.stems[p] for p in range(last + 1, min(len(text.words), last + 1 + 2 * REACH)) if _tells(text.words[p])}
+    return before, after
+
+
+def _prefixed(claim: Text, quote: Text) -> str:
+    """An "untreated" for a "treated"."""
+    mine, told = claim.forms, quote.forms
+    for one, other, who in ((mine, told, "claim"), (told, mine, "quote")):
+        for word in one:
+            for prefix in v.OPPOSITE_PREFIXES:
+                plain = word.removeprefix(prefix)
+                if plain != word and len(plain) >= 5 and plain in other and word not in other and plain not in one:
+                    return f"the {who} says {word!r}, the other {plain!r}"
+    return ""
+
+
+__all__ = ["AFFIRMED", "Text", "denied", "dropped", "mixed", "opposite", "reversed_order", "stronger"]

@@ -1,0 +1,105 @@
+"""Which words of a text are denied.
+
+A negation bears on what follows it in its clause ("not be patched", "no clear benefit", "avoid steroids"); what stands before it there
+may be its subject and is left open. A passive denial bears on what stands before it ("drops are avoided at the start"), and what follows
+is left open. Commas end a clause, except in a list that a "no" governs ("no flashes, floaters or pain").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agent.citations import vocabulary as v
+from agent.citations.words import Word
+
+AFFIRMED, DENIED, OPEN = "affirmed", "denied", "open"
+_LIST_WORDS = 4
+"""Words that an item of a list may have to inherit the "no" of its first item."""
+_CANCEL = 3
+"""Words within which a second negation takes back the first ("should not be avoided")."""
+
+
+def polarities(words: Sequence[Word]) -> list[str]:
+    """For every word whether it is affirmed, denied, or left open.
+
+    >>> from agent.citations.words import words
+    >>> polarities(words("Do not patch"))
+    ['open', 'denied', 'denied']
+    """
+    marks = [AFFIRMED] * len(words)
+    harmless = covered(words, v.HARMLESS)
+    taken_back = _taken_back(words, harmless)
+    for at, word in enumerate(words):
+        if at in harmless or at in taken_back or not negative(word.form):
+            continue
+        before, after = _clause(words, at)
+        if word.form in v.PASSIVE_DENIALS:
+            _mark(marks, range(before, at + 1), DENIED)
+            _mark(marks, range(at + 1, after), OPEN)
+        else:
+            _mark(marks, range(before, at), OPEN)
+            _mark(marks, range(at, after), DENIED)
+            if word.form in ("no", "without", "neither", "nor"):
+                _mark(marks, _rest_of_list(words, after), DENIED)
+    return marks
+
+
+def negative(form: str) -> bool:
+    return form in v.NEGATIVE or form.endswith("n't")
+
+
+def covered(words: Sequence[Word], phrases: Sequence[str]) -> set[int]:
+    """The positions of all words that belong to one of the phrases."""
+    line = [w.form for w in words]
+    places: set[int] = set()
+    for phrase in phrases:
+        parts = phrase.split()
+        for at in range(len(line) - len(parts) + 1):
+            if line[at] == parts[0] and line[at : at + len(parts)] == parts:
+                places.update(range(at, at + len(parts)))
+    return places
+
+
+def _taken_back(words: Sequence[Word], harmless: set[int]) -> set[int]:
+    """Pairs of negations that undo each other: "should not be avoided", "never withhold"."""
+    pairs: set[int] = set()
+    for at, word in enumerate(words):
+        if at in harmless or at in pairs or not (word.form in v.PARTICLES or word.form.endswith("n't")):
+            continue
+        for other in range(at + 1, min(at + 1 + _CANCEL, len(words))):
+            if words[other].clause == word.clause and words[other].form in v.DENIALS | v.PASSIVE_DENIALS | v.RARELY:
+                pairs |= {at, other}
+    return pairs
+
+
+def _clause(words: Sequence[Word], at: int) -> tuple[int, int]:
+    """The clause of a word, up to marks and contrasting conjunctions, as positions."""
+    clause = words[at].clause
+    first = at
+    while first > 0 and words[first - 1].clause == clause and words[first - 1].form not in v.CONTRASTS:
+        first -= 1
+    last = at + 1
+    while last < len(words) and words[last].clause == clause and words[last].form not in v.CONTRASTS:
+        last += 1
+    return first, last
+
+
+def _rest_of_list(words: Sequence[Word], start: int) -> range:
+    end = start
+    while end < len(words) and words[end].sentence == words[start].sentence:
+        item_end = end
+        while item_end < len(words) and words[item_end].clause == words[end].clause:
+            item_end += 1
+        item = [w.form for w in words[end:item_end]]
+        if "or" in item[:_LIST_WORDS] or "nor" in item[:_LIST_WORDS]:
+            return range(start, item_end)
+        if len(item) > _LIST_WORDS:
+            break
+        end = item_end
+    return range(start, start)
+
+
+def _mark(marks: list[str], places: range, mark: str) -> None:
+    for place in places:
+        if marks[place] != DENIED:
+            marks[place] = mark

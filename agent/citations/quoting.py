@@ -1,0 +1,273 @@
+"""The first gate: whether a quote stands in a passage.
+
+Exact: the same words in the same order, whole words only; punctuation, case, and characters that only look different do not count.
+Near: a few words differ in ways that change no meaning - an article or a form of "to be" or "to have" dropped or added, an inflection,
+British for American spelling, a word written together or apart, a number as a word, one slip of the pen in a word that means nothing
+else. Every number, unit, comparator, negation, exception, direction, drug and name must stand as it is. An ellipsis may leave out plain
+words of one sentence, nothing on which a meaning turns. Parts that each stand in the passage but not together are a frankenquote.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import snowballstemmer
+from rapidfuzz import fuzz
+from rapidfuzz.distance import OSA, Levenshtein
+
+from agent.citations import vocabulary as v
+from agent.citations.meanings import Meanings
+from agent.citations.words import Word, disguised, forms, is_number, words
+
+MIN_CHARACTERS, MIN_WORDS = 12, 3
+"""A shorter quote proves nothing: its words stand in many passages."""
+MAX_CHARACTERS = 4000
+"""A longer quote is no quotation; it is not looked at, so that nobody can keep the check busy."""
+MIN_PART = 3
+"""Words that a part of a quote must have to count as taken from somewhere."""
+NEAR = 0.85
+"""Similarity from which a near quote can be supported; chosen on the development half of the attack suite (evals/citations.py)."""
+LOOK_NEAR = 60.0
+"""Partial ratio (rapidfuzz, 0 to 100) below which a passage is not aligned at all."""
+LONG_WORD, UNTOUCHED = 6, 2
+"""A slip of the pen is looked for in words of at least so many letters, after the first few: prefixes turn a meaning."""
+_ELLIPSIS = re.compile(r"[\[(]?\s*(?:\.\s?\.\s?\.|\u2026)+\s*[\])]?")
+_DRUGLIKE = re.compile(
+    r"(?:mab|cept|olol|prost|mide|amine|mycin|micin|cillin|oxacin|azole|vir|sone|lone|nide|limus|statin|pril|sartan|ine|one|pine|ide|ate)$"
+)
+_own = threading.local()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a quote stands: word positions `first` to `last` (exclusive) in the passage, and how near it comes, 0 to 1."""
+
+    first: int
+    last: int
+    similarity: float
+    changed: str = ""
+
+
+def too_short(quote: str) -> bool:
+    return len(quote.strip()) < MIN_CHARACTERS or len(words(quote)) < MIN_WORDS
+
+
+def holds(quote: str, passage: str) -> bool:
+    """Whether the quotation stands word for word in the passage, whole words only.
+
+    >>> holds("within 1 day", "Refer within 1  day.")
+    True
+    >>> holds("ithin 1 day", "Refer within 1 day.")
+    False
+    """
+    return len(quote) <= MAX_CHARACTERS and not too_short(quote) and exact(forms(quote), forms(passage)) is not None
+
+
+def exact(quote: Sequence[str], passage: Sequence[str], start: int = 0) -> Place | None:
+    """The first place from word `start` at which all words of the quote stand in order."""
+    size = len(quote)
+    if not size or size > len(passage) - start:
+        return None
+    first = quote[0]
+    for at in range(start, len(passage) - size + 1):
+        if passage[at] == first and tuple(passage[at : at + size]) == tuple(quote):
+            return Place(at, at + size, 1.0)
+    return None
+
+
+def parts_of(quote: str) -> list[str]:
+    """The parts of a quote between its ellipses; one at the start or the end only says that the sentence goes on."""
+    return [part for part in (piece.strip() for piece in _ELLIPSIS.split(quote)) if words(part)]
+
+
+def shortened(parts: Sequence[str], passage: str) -> tuple[Place | None, str]:
+    """The place of a quote with ellipses, or None and why not. Parts of at least `MIN_PART` words, in order, in one sentence; what is left
+    out holds no number, no capitalised name, and no word on which a meaning turns."""
+    told = words(passage)
+    hay = forms(passage)
+    at, first = 0, None
+    for part in parts:
+        found = exact(forms(part), hay, at) if len(words(part)) >= MIN_PART else None
+        if found is None:
+            return None, "the parts around its ellipsis do not stand in the passage in this order"
+        if first is not None:
+            gap = told[at : found.first]
+            if told[at - 1].sentence != told[found.first].sentence:
+                return None, "its ellipsis joins two sentences"
+            turning = next((w.raw for w in gap if _turns(w)), None)
+            if turning is not None:
+                return None, f"its ellipsis leaves out {turning!r}"
+        first = found.first if first is None else first
+        at = found.last
+    assert first is not None
+    return Place(first, at, 1.0), ""
+
+
+def near(quote: str, passage: str, meanings: Meanings | None = None) -> tuple[Place | None, float, str]:
+    """The nearest place of a quote that does not stand exactly, its similarity (0 to 1), and the first difference that matters ('': none).
+
+    The place is None where nothing comes near, or where a difference matters.
+    """
+    mine, told = words(quote), words(passage)
+    window = _window(mine, told)
+    if window is None:
+        return None, 0.0, ""
+    start, end = window
+    left, right = [w.form for w in mine], [w.form for w in told[start:end]]
+    codes = [op for op in Levenshtein.opcodes(left, right) if op.tag != "equal"]
+    while codes and codes[0].tag == "insert" and codes[0].src_start == 0:  # words of the passage before and after the quote are no difference
+        start += codes[0].dest_end - codes[0].dest_start
+        codes = codes[1:]
+    if codes and codes[-1].tag == "insert" and codes[-1].src_start == len(left):
+        end -= codes[-1].dest_end - codes[-1].dest_start
+        codes = codes[:-1]
+    similarity = float(Levenshtein.normalized_similarity(" ".join(left), " ".join(w.form for w in told[start:end])))
+    for op in codes:
+        here, there = mine[op.src_start : op.src_end], told[window[0] + op.dest_start : window[0] + op.dest_end]
+        if not _tolerable(here, there, meanings):
+            return None, similarity, _told(here, there)
+    return (Place(start, end, similarity) if similarity >= NEAR else None), similarity, ""
+
+
+def stitched(quote: Sequence[str], passages: Sequence[Sequence[str]]) -> bool:
+    """Whether all words of the quote come from two or more places of the passages, each part with at least `MIN_PART` words."""
+    known = [_runs(tuple(passage)) for passage in passages]
+    at, parts = 0, 0
+    while at < len(quote):
+        longest = max((_longest(quote, at, runs, passage) for runs, passage in zip(known, passages, strict=True)), default=0)
+        if longest < MIN_PART:
+            return False
+        at, parts = at + longest, parts + 1
+        if 0 < len(quote) - at < MIN_PART:  # a remainder too short alone may share words with the part before it
+            at = len(quote) - MIN_PART
+            if max((_longest(quote, at, runs, passage) for runs, passage in zip(known, passages, strict=True)), default=0) < MIN_PART:
+                return False
+            return True
+    return parts > 1
+
+
+def _turns(word: Word) -> bool:
+    return is_number(word.form) or word.form in v.PROTECTED or (word.raw[0].isupper()) or not word.form[0].isalpha()
+
+
+def _window(quote: Sequence[Word], passage: Sequence[Word]) -> tuple[int, int] | None:
+    """The words of the passage that come nearest to the quote, as positions."""
+    if not quote or not passage:
+        return None
+    needle, hay = " ".join(w.form for w in quote), " ".join(w.form for w in passage)
+    if len(needle) >= len(hay):
+        return (0, len(passage)) if fuzz.ratio(needle, hay) >= LOOK_NEAR else None
+    found = fuzz.partial_ratio_alignment(needle, hay, score_cutoff=LOOK_NEAR)
+    if found is None:
+        return None
+    start = hay.count(" ", 0, found.dest_start)
+    end = hay.count(" ", 0, found.dest_end) + 1
+    return max(0, start - 1), min(len(passage), end + 1)
+
+
+def _tolerable(here: Sequence[Word], there: Sequence[Word], meanings: Meanings | None) -> bool:
+    """Whether a difference between quote and passage changes no meaning."""
+    if any(disguised(w.raw) for w in (*here, *there)):
+        return False
+    if all(w.form in v.ARTICLES_AND_COPULAS for w in (*here, *there)):
+        return True
+    if here and there and _joined(here) == _joined(there):
+        both = {w.form for w in (*here, *there)}
+        return not any(map(is_number, both)) and both.isdisjoint(v.SEPARATING | v.NEGATIVE)
+    kept = [[w for w in side if w.form not in v.ARTICLES_AND_COPULAS] for side in (here, there)]
+    return len(kept[0]) == len(kept[1]) and all(_same(a, b, meanings) for a, b in zip(*kept, strict=True))
+
+
+def _joined(side: Sequence[Word]) -> str:
+    return "".join(w.form for w in side)
+
+
+def _same(mine: Word, told: Word, meanings: Meanings | None) -> bool:
+    """Whether one word may stand for another: a number as a word, an inflection, a spelling, a slip of the pen."""
+    a, b = mine.form, told.form
+    if a == b:
+        return True
+    if is_number(a) or is_number(b):
+        return v.NUMBER_WORDS.get(a, a) == v.NUMBER_WORDS.get(b, b)
+    if not (a.isalpha() and b.isalpha()):
+        return False
+    if _spelled(a) == _spelled(b):
+        return True
+    if a in v.PROTECTED or b in v.PROTECTED:
+        return a in v.UNITS and b in v.UNITS and v.UNITS[a] == v.UNITS[b]
+    if root(a) == root(b):
+        return True
+    return _slip(a, b, meanings)
+
+
+def _slip(mine: str, told: str, meanings: Meanings | None) -> bool:
+    if meanings is None or min(len(mine), len(told)) < LONG_WORD or mine[:UNTOUCHED] != told[:UNTOUCHED]:
+        return False
+    if _DRUGLIKE.search(mine) or _DRUGLIKE.search(told) or meanings.drugs(told) or meanings.known(mine):
+        return False
+    return int(OSA.distance(mine, told, score_cutoff=1)) == 1
+
+
+def _told(here: Sequence[Word], there: Sequence[Word]) -> str:
+    mine, told = " ".join(w.raw for w in here), " ".join(w.raw for w in there)
+    if any(disguised(w.raw) for w in here):
+        return f"{mine!r} hides letters of another script, struck-out letters or turned writing"
+    if not mine:
+        return f"the passage has {told!r}, which the quote leaves out"
+    return f"the passage has {told!r} where the quote says {mine!r}" if told else f"the quote adds {mine!r}"
+
+
+_SPELLINGS = tuple(
+    (re.compile(pattern), american)
+    for pattern, american in (
+        ("haem", "hem"), ("aemi", "emi"), ("oede", "ede"), ("oesoph", "esoph"), ("oea", "ea"), ("paed", "ped"), ("aesth", "esth"),
+        ("leuco", "leuko"), ("foet", "fet"), ("aetio", "etio"), ("(?<=[a-z]{2})our(?=s?$|ed$|ing$)", "or"), ("centre", "center"),
+        ("fibre", "fiber"), ("metre", "meter"), ("litre", "liter"), ("(?<=[a-z]{3})is(?=(e|ed|es|ing|ation|er)$)", "iz"),
+        ("^grey", "gray"), ("sulph", "sulf"), ("(?<=[a-z]{2})ll(?=(ed|ing)$)", "l"), ("isk", "isc"), ("ciclo", "cyclo"), ("acic", "acyc"),
+        ("gramme", "gram"), ("tumour", "tumor"), ("naev", "nev"), ("diarrh", "diarrh"), ("licence", "license"), ("dioptre", "diopter"),
+    )
+)  # fmt: skip
+
+
+@lru_cache(maxsize=16384)
+def _spelled(word: str) -> str:
+    """One spelling for British and American: they are the same word."""
+    for pattern, american in _SPELLINGS:
+        word = pattern.sub(american, word)
+    return word
+
+
+def root(word: str) -> str:
+    """The stem of a word in one spelling: what its inflections share."""
+    return _stem(_spelled(word))
+
+
+@lru_cache(maxsize=16384)
+def _stem(word: str) -> str:
+    if not hasattr(_own, "stemmer"):  # a stemmer keeps its word in itself: one for each thread
+        _own.stemmer = snowballstemmer.stemmer("english")
+    return str(_own.stemmer.stemWord(word))
+
+
+@lru_cache(maxsize=1024)
+def _runs(passage: tuple[str, ...]) -> dict[tuple[str, ...], tuple[int, ...]]:
+    """Where each run of `MIN_PART` words starts in a passage."""
+    places: dict[tuple[str, ...], tuple[int, ...]] = {}
+    for at in range(len(passage) - MIN_PART + 1):
+        run = passage[at : at + MIN_PART]
+        places[run] = (*places.get(run, ()), at)
+    return places
+
+
+def _longest(quote: Sequence[str], at: int, runs: dict[tuple[str, ...], tuple[int, ...]], passage: Sequence[str]) -> int:
+    best = 0
+    for start in runs.get(tuple(quote[at : at + MIN_PART]), ()):
+        size = MIN_PART
+        while at + size < len(quote) and start + size < len(passage) and quote[at + size] == passage[start + size]:
+            size += 1
+        best = max(best, size)
+    return best
