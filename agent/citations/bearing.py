@@ -26,7 +26,7 @@ SHARED = 0.6
 QUOTED = 0.3
 """Share that must stand in the quote itself: a quote from the right sentence that does not touch the claim proves nothing."""
 _ENGLISH = frozenset("the of is are and with for should to by not be in a an or on at from that".split())
-_ENGLISH_SHARE, _ENOUGH = 0.1, 6
+_ENGLISH_SHARE, _KNOWN_SHARE, _ENOUGH = 0.1, 0.7, 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +50,15 @@ def bears(claim: str, passage: Passage, place: Place, meanings: Meanings | None 
         return f"{hidden!r} hides letters of another script, struck-out letters or turned writing"
     if not mine:
         return "the claim says nothing"
-    if not _english(mine) and exact([w.form for w in mine], [w.form for w in told[place.first : place.last]]) is None:
+    if not _english(mine, meanings) and exact([w.form for w in mine], [w.form for w in told[place.first : place.last]]) is None:
         return "the claim is not in English and does not stand in the quote word for word"
     topic = _names(passage.concepts, meanings)
-    said = Text.of(mine, [_stem(w, meanings) for w in mine])
+    said = Text.of(mine, [_stem(w, meanings) for w in mine], around)
     sentence = Text.of(around, [_stem(w, meanings) for w in around])
     quote = told[place.first : place.last]
     return (
         _numbers(said, Text.of(quote, [_stem(w, meanings) for w in quote]), topic)
-        or _drugs(claim, quote, meanings)
+        or _drugs(claim, quote, passage.concepts, meanings)
         or _subjects(claim, passage, sentence, topic, meanings)
         or opposite(said, sentence, topic)
         or reversed_order(said, sentence)
@@ -88,7 +88,7 @@ def _numbers(claim: Text, quote: Text, topic: frozenset[str]) -> str:
         if not fitting:
             return f"the claim says {shown!r} with another comparator than the quote"
         others = [a.at for a in stated if a.dimension == amount.dimension and a.value != amount.value and not _ranged(a.at, quote)]
-        if others and mixed(claim, amount.at, quote, [a.at for a in same], others):
+        if others and amount.at not in claim.copied and mixed(claim, amount.at, quote, [a.at for a in same], others):
             return f"the claim says {shown!r} of something else than the quote"
     return ""
 
@@ -99,11 +99,14 @@ def _ranged(at: int, quote: Text) -> bool:
     return "to" in near
 
 
-def _drugs(claim: str, quote: Sequence[Word], meanings: Meanings | None) -> str:
+def _drugs(claim: str, quote: Sequence[Word], concepts: Sequence[str], meanings: Meanings | None) -> str:
     if meanings is None:
         return ""
     named = meanings.drugs(claim)
-    foreign = named - meanings.drug_classes(meanings.drugs(" ".join(w.raw for w in quote))) if named else None
+    if not named:
+        return ""
+    told = meanings.drugs(" ".join(w.raw for w in quote)) | meanings.drugs(" ".join(concepts))
+    foreign = named - meanings.drug_classes(told)
     return f"the claim names {', '.join(sorted(foreign)).replace('_', ' ')}, the quote does not" if foreign else ""
 
 
@@ -145,5 +148,8 @@ def _stem(word: Word, meanings: Meanings | None) -> str:
     return meanings.stem(word.form) if meanings is not None else root(word.form)
 
 
-def _english(claim: Sequence[Word]) -> bool:
-    return len(claim) < _ENOUGH or sum(w.form in _ENGLISH for w in claim) >= _ENGLISH_SHARE * len(claim)
+def _english(claim: Sequence[Word], meanings: Meanings | None) -> bool:
+    """Whether a claim is in the language whose negations are known: in the words of the knowledge, or by its articles and prepositions."""
+    if len(claim) < _ENOUGH or sum(w.form in _ENGLISH for w in claim) >= _ENGLISH_SHARE * len(claim):
+        return True
+    return meanings is not None and sum(meanings.known(w.form) for w in claim) >= _KNOWN_SHARE * len(claim)

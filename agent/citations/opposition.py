@@ -15,6 +15,8 @@ from agent.citations.words import Word
 
 REACH = 6
 """Words to either side within which one word speaks of another."""
+COPIED = 6
+"""Words in a row that a claim has in common with its quote from which they say the same as there."""
 MARGIN = 1.25
 """How much nearer the wrong one of two must be before a claim counts as mixing them up (ours)."""
 _POLES: dict[str, list[tuple[str, int]]] = defaultdict(list)
@@ -30,15 +32,20 @@ _LINKS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text as the second gate sees it: its words, the stem of each, and whether each is denied."""
+    """A text as the second gate sees it: its words, the stem of each, whether each is denied, and which it has copied from the other."""
 
     words: tuple[Word, ...]
     stems: tuple[str, ...]
     polarity: tuple[str, ...]
+    copied: frozenset[int] = frozenset()
 
     @classmethod
-    def of(cls, words: Sequence[Word], stems: Sequence[str]) -> Text:
-        return cls(tuple(words), tuple(stems), tuple(polarities(words)))
+    def of(cls, words: Sequence[Word], stems: Sequence[str], source: Sequence[Word] = ()) -> Text:
+        """`source` is the text that runs of `COPIED` words may be copied from."""
+        known = {tuple(w.form for w in source[at : at + COPIED]) for at in range(len(source) - COPIED + 1)}
+        runs = [at for at in range(len(words) - COPIED + 1) if tuple(w.form for w in words[at : at + COPIED]) in known]
+        copied = frozenset(place for at in runs for place in range(at, at + COPIED))
+        return cls(tuple(words), tuple(stems), tuple(polarities(words)), copied)
 
     @property
     def forms(self) -> set[str]:
@@ -49,6 +56,8 @@ def opposite(claim: Text, quote: Text, topic: Set[str]) -> str:
     """A direction, side, order or stage that the quote does not name, or names for something else."""
     named = quote.forms
     for at, word in enumerate(claim.words):
+        if at in claim.copied:
+            continue
         for axis, pole in _POLES.get(word.form, ()):
             places = _poles(quote, axis)
             others = [p for other, found in places.items() if other != pole for p in found]
@@ -74,7 +83,8 @@ def denied(claim: Text, quote: Text, topic: Set[str]) -> str:
             continue
         if stem in told and mark not in told[stem] and OPEN not in told[stem]:
             return f"the claim {'denies' if mark == DENIED else 'affirms'} {word.raw!r}, the quote does the opposite"
-    if DENIED in claim.polarity and not any(negative(w.form) for w in quote.words):
+    marked = zip(claim.words, claim.stems, claim.polarity, strict=True)
+    if any(m == DENIED and s not in topic and not negative(w.form) for w, s, m in marked) and not any(negative(w.form) for w in quote.words):
         return "the claim denies something, the quote denies nothing"
     return _prefixed(claim, quote)
 

@@ -15,6 +15,9 @@ from agent.citations.words import Word
 AFFIRMED, DENIED, OPEN = "affirmed", "denied", "open"
 _LIST_WORDS = 4
 """Words that an item of a list may have to inherit the "no" of its first item."""
+_SUBJECT, _SHORT = 6, 3
+"""Words before a passive denial that it denies at most, and after "little" or "few"."""
+_OPENING = frozenset("after before by with that which from to when if and as for".split())
 _CANCEL = 3
 """Words within which a second negation takes back the first ("should not be avoided")."""
 
@@ -33,12 +36,14 @@ def polarities(words: Sequence[Word]) -> list[str]:
         if at in harmless or at in taken_back or not negative(word.form):
             continue
         before, after = _clause(words, at)
-        if word.form in v.PASSIVE_DENIALS:
-            _mark(marks, range(before, at + 1), DENIED)
+        if word.form == "non":
+            _mark(marks, range(at, min(at + 2, len(words))), DENIED)
+        elif word.form in v.PASSIVE_DENIALS:
+            _mark(marks, range(_subject(words, before, at), at + 1), DENIED)
             _mark(marks, range(at + 1, after), OPEN)
         else:
             _mark(marks, range(before, at), OPEN)
-            _mark(marks, range(at, after), DENIED)
+            _mark(marks, range(at, min(after, at + 1 + _SHORT) if word.form in v.SLIGHT else after), DENIED)
             if word.form in ("no", "without", "neither", "nor"):
                 _mark(marks, _rest_of_list(words, after), DENIED)
     return marks
@@ -82,6 +87,13 @@ def _clause(words: Sequence[Word], at: int) -> tuple[int, int]:
     while last < len(words) and words[last].clause == clause and words[last].form not in v.CONTRASTS:
         last += 1
     return first, last
+
+
+def _subject(words: Sequence[Word], first: int, at: int) -> int:
+    """Where the subject of a passive begins: after the last word that opens a phrase of its own, not far off."""
+    start = max(first, at - _SUBJECT)
+    opened = [p for p in range(start, at) if words[p].form in _OPENING]
+    return opened[-1] + 1 if opened else start
 
 
 def _rest_of_list(words: Sequence[Word], start: int) -> range:

@@ -29,6 +29,8 @@ PASSIVE_DENIALS = frozenset(
 """Words that deny what stands before them."""
 RARELY = frozenset("seldom rarely infrequently few little uncommon unusual unlikely rare".split())
 """Words that all but deny."""
+SLIGHT = frozenset("few little uncommon unusual unlikely rare".split())
+"""Those of them that bear on the next words only."""
 NEGATIVE = PARTICLES | DENIALS | PASSIVE_DENIALS | RARELY
 HARMLESS = ("without delay", "not only", "no later than", "no more than", "not more than", "no longer than", "not exceeding", "not exceed",
             "no less than", "not less than", "no fewer than", "with or without", "whether or not", "few days", "a few", "a little",
