@@ -25,6 +25,7 @@ SHARED = 0.6
 """Share of a claim's telling words that must stand in the quote's sentence; chosen on the development half (evals/citations.py)."""
 QUOTED = 0.3
 """Share that must stand in the quote itself: a quote from the right sentence that does not touch the claim proves nothing."""
+_UNSHARED = v.EMPTY | v.ARTICLES_AND_COPULAS | set(v.UNITS) | set(v.NUMBER_WORDS)
 _ENGLISH = frozenset("the of is are and with for should to by not be in a an or on at from that".split())
 _ENGLISH_SHARE, _KNOWN_SHARE, _ENOUGH = 0.1, 0.7, 6
 
@@ -127,7 +128,7 @@ def _coverage(claim: Text, sentence: Text, quote: set[str], topic: frozenset[str
     telling = {
         stem
         for word, stem in zip(claim.words, claim.stems, strict=True)
-        if word.form not in v.EMPTY and word.form not in v.ARTICLES_AND_COPULAS and word.form[0].isalpha() and not negative(word.form)
+        if word.form not in _UNSHARED and word.form[0].isalpha() and not negative(word.form)
     } - topic - named
     if not telling:
         return ""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from agent.citations import vocabulary as v
 from agent.citations.polarity import AFFIRMED, DENIED, OPEN, covered, negative, polarities
-from agent.citations.words import Word
+from agent.citations.words import Word, is_number
 
 REACH = 6
 """Words to either side within which one word speaks of another."""
@@ -103,7 +103,7 @@ def dropped(claim: Text, quote: Text, topic: Set[str]) -> str:
             if missing:
                 return f"the claim leaves out {phrase!r}"
     for at, word in enumerate(quote.words):
-        if word.form in v.CONDITIONS:
+        if word.form in v.CONDITIONS and not (word.form == "once" and at and quote.words[at - 1].form == "at"):
             condition = {quote.stems[p] for p in _condition(quote, at) if _tells(quote.words[p])}
             rest = {s for s, w in zip(quote.stems, quote.words, strict=True) if _tells(w)} - condition - topic
             if condition - topic and said & rest and not said & condition and not condition & topic:
@@ -194,6 +194,8 @@ def _cut(text: Text, phrase: str) -> tuple[set[str], set[str]] | None:
     if not places:
         return None
     first, last = places[0], places[len(phrase.split()) - 1]
+    if last + 1 < len(text.words) and is_number(text.words[last + 1].form):
+        return None
     before = {text.stems[p] for p in range(max(0, first - 2 * REACH), first) if _tells(text.words[p])}
     after = {text.stems[p] for p in range(last + 1, min(len(text.words), last + 1 + 2 * REACH)) if _tells(text.words[p])}
     return before, after

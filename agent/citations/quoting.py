@@ -118,16 +118,16 @@ def near(quote: str, passage: str, meanings: Meanings | None = None) -> tuple[Pl
         return None, 0.0, ""
     start, end = window
     left, right = [w.form for w in mine], [w.form for w in told[start:end]]
-    codes = [op for op in Levenshtein.opcodes(left, right) if op.tag != "equal"]
-    while codes and codes[0].tag == "insert" and codes[0].src_start == 0:  # words of the passage before and after the quote are no difference
-        start += codes[0].dest_end - codes[0].dest_start
-        codes = codes[1:]
-    if codes and codes[-1].tag == "insert" and codes[-1].src_start == len(left):
-        end -= codes[-1].dest_end - codes[-1].dest_start
-        codes = codes[:-1]
+    blocks = _differences(left, right)
+    if blocks and blocks[0][:3] == (0, 0, 0):  # words of the passage before and after the quote are no difference
+        start += blocks[0][3]
+        blocks = blocks[1:]
+    if blocks and blocks[-1][0] == len(left):
+        end -= blocks[-1][3] - blocks[-1][2]
+        blocks = blocks[:-1]
     similarity = float(Levenshtein.normalized_similarity(" ".join(left), " ".join(w.form for w in told[start:end])))
-    for op in codes:
-        here, there = mine[op.src_start : op.src_end], told[window[0] + op.dest_start : window[0] + op.dest_end]
+    for first, last, there_first, there_last in blocks:
+        here, there = mine[first:last], told[window[0] + there_first : window[0] + there_last]
         if not _tolerable(here, there, meanings):
             return None, similarity, _told(here, there)
     return (Place(start, end, similarity) if similarity >= NEAR else None), similarity, ""
@@ -167,6 +167,19 @@ def _window(quote: Sequence[Word], passage: Sequence[Word]) -> tuple[int, int] |
     start = hay.count(" ", 0, found.dest_start)
     end = hay.count(" ", 0, found.dest_end) + 1
     return max(0, start - 1), min(len(passage), end + 1)
+
+
+def _differences(mine: list[str], told: list[str]) -> list[tuple[int, int, int, int]]:
+    """The stretches in which two texts differ, as positions in either; neighbouring differences are one."""
+    blocks: list[tuple[int, int, int, int]] = []
+    for op in Levenshtein.opcodes(mine, told):
+        if op.tag == "equal":
+            continue
+        if blocks and blocks[-1][1] == op.src_start and blocks[-1][3] == op.dest_start:
+            blocks[-1] = (blocks[-1][0], op.src_end, blocks[-1][2], op.dest_end)
+        else:
+            blocks.append((op.src_start, op.src_end, op.dest_start, op.dest_end))
+    return blocks
 
 
 def _tolerable(here: Sequence[Word], there: Sequence[Word], meanings: Meanings | None) -> bool:
