@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from agent.citations import vocabulary as v
 from agent.citations.meanings import Meanings
-from agent.citations.opposition import Text, denied, dropped, mixed, opposite, reversed_order, stronger
+from agent.citations.opposition import Text, contrasted, denied, dropped, opposite, reversed_order, stronger
 from agent.citations.polarity import negative
-from agent.citations.quantities import amounts, comparable
+from agent.citations.quantities import Amount, amounts, comparable, stretches
 from agent.citations.quoting import Place, exact, root
 from agent.citations.words import Word, disguised, words
 
@@ -25,7 +25,7 @@ SHARED = 0.6
 """Share of a claim's telling words that must stand in the quote's sentence; chosen on the development half (evals/citations.py)."""
 QUOTED = 0.3
 """Share that must stand in the quote itself: a quote from the right sentence that does not touch the claim proves nothing."""
-_UNSHARED = v.EMPTY | v.ARTICLES_AND_COPULAS | set(v.UNITS) | set(v.NUMBER_WORDS)
+_UNSHARED = v.EMPTY | v.LINKS | v.ARTICLES_AND_COPULAS | set(v.UNITS) | set(v.NUMBER_WORDS)
 _ENGLISH = frozenset("the of is are and with for should to by not be in a an or on at from that".split())
 _ENGLISH_SHARE, _KNOWN_SHARE, _ENOUGH = 0.1, 0.7, 6
 
@@ -63,6 +63,7 @@ def bears(claim: str, passage: Passage, place: Place, meanings: Meanings | None 
         or _subjects(claim, passage, sentence, topic, meanings)
         or opposite(said, sentence, topic)
         or reversed_order(said, sentence)
+        or contrasted(said, sentence)
         or denied(said, sentence, topic)
         or dropped(said, sentence, topic)
         or stronger(said, sentence)
@@ -77,27 +78,39 @@ def context(told: Sequence[Word], place: Place) -> tuple[Word, ...]:
 
 
 def _numbers(claim: Text, quote: Text, topic: frozenset[str]) -> str:
-    stated = amounts(quote.words)
-    for amount in amounts(claim.words):
+    stated, named = amounts(quote.words), amounts(claim.words)
+    for amount in named:
         if claim.words[amount.at].form in topic and not amount.dimension:
             continue
         same = [a for a in stated if a.same == amount.same]
-        shown = " ".join(w.raw for w in claim.words[amount.at : amount.at + 2])
+        shown = " ".join(w.raw for w in claim.words[amount.at : amount.last + 2])
         if not same:
             return f"the claim says {shown!r}, the quote does not"
-        fitting = [a for a in same if comparable(amount.comparator, a.comparator)]
-        if not fitting:
+        if not any(comparable(amount.comparator, a.comparator) for a in same):
             return f"the claim says {shown!r} with another comparator than the quote"
-        others = [a.at for a in stated if a.dimension == amount.dimension and a.value != amount.value and not _ranged(a.at, quote)]
-        if others and amount.at not in claim.copied and mixed(claim, amount.at, quote, [a.at for a in same], others):
+        alike = [a for a in stated if a.dimension == amount.dimension]
+        if amount.at not in claim.copied and _misplaced(claim, amount, named, quote, alike, topic):
             return f"the claim says {shown!r} of something else than the quote"
     return ""
 
 
-def _ranged(at: int, quote: Text) -> bool:
-    """Whether a number is one end of a range: its ends are never mixed up with each other."""
-    near = {w.form for w in quote.words[max(0, at - 1) : at + 2]}
-    return "to" in near
+def _misplaced(claim: Text, amount: Amount, named: Sequence[Amount], quote: Text, alike: Sequence[Amount], topic: frozenset[str]) -> bool:
+    """Whether the words around a claim's number speak, in the quote, of another number of the same kind."""
+    if len({a.value for a in alike}) < 2:
+        return False
+    own = [a for a in named if a.dimension == amount.dimension]
+    stretch = stretches(claim.words, own)[own.index(amount)]
+    said = {claim.stems[p] for p in stretch if _discerns(claim.words[p]) and not amount.at <= p <= amount.last} - topic
+    scores = [
+        (len(said & {quote.stems[p] for p in part if _discerns(quote.words[p])}), a.value == amount.value)
+        for part, a in zip(stretches(quote.words, alike), alike, strict=True)
+    ]
+    return max((s for s, right in scores if not right), default=0) > max((s for s, right in scores if right), default=0)
+
+
+def _discerns(word: Word) -> bool:
+    form = word.form
+    return (form not in v.EMPTY and form not in v.LINKS and form not in v.UNITS and form != "every") or form in ("under", "over", "before")
 
 
 def _drugs(claim: str, quote: Sequence[Word], concepts: Sequence[str], meanings: Meanings | None) -> str:

@@ -24,10 +24,6 @@ for _axis, _poles in v.AXES.items():
     for _pole, _words in enumerate(_poles):
         for _word in _words.split():
             _POLES[_word].append((_axis, _pole))
-_LINKS = frozenset(
-    "in on at of to for from by with and or as into per a an the is are was were be been being has have had that which this these those it "
-    "its than after before under over between about within up should says say asks his her their".split()
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +75,7 @@ def denied(claim: Text, quote: Text, topic: Set[str]) -> str:
     for stem, mark in zip(quote.stems, quote.polarity, strict=True):
         told[stem].add(mark)
     for word, stem, mark in zip(claim.words, claim.stems, claim.polarity, strict=True):
-        if mark == OPEN or word.form in _LINKS or negative(word.form) or stem in topic or not word.form[0].isalpha():
+        if mark == OPEN or word.form in v.LINKS or negative(word.form) or stem in topic or not word.form[0].isalpha():
             continue
         if stem in told and mark not in told[stem] and OPEN not in told[stem]:
             return f"the claim {'denies' if mark == DENIED else 'affirms'} {word.raw!r}, the quote does the opposite"
@@ -90,24 +86,27 @@ def denied(claim: Text, quote: Text, topic: Set[str]) -> str:
 
 
 def dropped(claim: Text, quote: Text, topic: Set[str]) -> str:
-    """An exception or a condition of the quote's sentence that the claim does not make."""
+    """An exception or a condition that governs what the claim says, and that the claim does not make."""
+    said = {s for s, w in zip(claim.stems, claim.words, strict=True) if w.form not in v.LINKS}
+    telling = {s for s, w in zip(claim.stems, claim.words, strict=True) if _tells(w)} - topic
     made = {phrase for phrase in v.EXCEPTIONS if covered(claim.words, (phrase,))}
-    said = {s for s, w in zip(claim.stems, claim.words, strict=True) if _tells(w)} - topic
     for phrase in v.EXCEPTIONS:
-        for at in sorted(covered(quote.words, (phrase,)))[:1]:
+        for at in sorted(covered(quote.words, (phrase,)))[:: len(phrase.split())]:
             if phrase == "only":
-                near = [s for s, w in zip(*_around(quote, at), strict=True) if _tells(w)]
-                missing = "only" not in made and len(said & set(near)) > 0
+                missing = "only" not in made and bool(telling & {quote.stems[p] for p in _around(quote, at) if _tells(quote.words[p])})
             else:
-                missing = not made and not covered(claim.words, ("not", "no", "without"))
+                excepted = {quote.stems[p] for p in _opened(quote, at + len(phrase.split()) - 1) if _tells(quote.words[p])} - topic
+                taken = len(excepted & telling) * 2 > len(excepted) > 0
+                missing = not made and not _denies(claim) and (taken or _governed(said, quote, _ruled(quote, at, back=True)))
             if missing:
                 return f"the claim leaves out {phrase!r}"
-    for at, word in enumerate(quote.words):
-        if word.form in v.CONDITIONS and not (word.form == "once" and at and quote.words[at - 1].form == "at"):
-            condition = {quote.stems[p] for p in _condition(quote, at) if _tells(quote.words[p])}
-            rest = {s for s, w in zip(quote.stems, quote.words, strict=True) if _tells(w)} - condition - topic
-            if condition - topic and said & rest and not said & condition and not condition & topic:
-                return f"the claim leaves out the condition after {word.raw!r}"
+    if claim.forms.isdisjoint(v.CONDITIONS):
+        for at, word in enumerate(quote.words):
+            if word.form in v.CONDITIONS and not (word.form == "once" and at and quote.words[at - 1].form == "at"):
+                condition = {quote.stems[p] for p in _opened(quote, at) if _tells(quote.words[p])}
+                known = condition & (telling | topic)
+                if condition and not known and _governed(said, quote, _ruled(quote, at, back=False)):
+                    return f"the claim leaves out the condition after {word.raw!r}"
     return ""
 
 
@@ -138,6 +137,17 @@ def reversed_order(claim: Text, quote: Text) -> str:
         crossing = (mine[0] - mine[1]) & (told[1] - told[0]) | (mine[1] - mine[0]) & (told[0] - told[1])
         if crossing:
             return f"the claim turns round what the quote compares with {phrase!r}"
+    return ""
+
+
+def contrasted(claim: Text, quote: Text) -> str:
+    """What a "whereas" says of the one said of the other."""
+    for at, word in enumerate(quote.words):
+        if word.form in ("whereas", "unlike") and claim.forms.isdisjoint(v.CONTRASTS):
+            halves = [{quote.stems[p] for p in places if _tells(quote.words[p])} for places in (range(at), range(at, len(quote.words)))]
+            said = {s for s, w in zip(claim.stems, claim.words, strict=True) if _tells(w)}
+            if said & (halves[0] - halves[1]) and said & (halves[1] - halves[0]):
+                return f"the claim mixes what the quote sets apart by {word.raw!r}"
     return ""
 
 
@@ -175,17 +185,36 @@ def _poles(quote: Text, axis: str) -> dict[int, list[int]]:
 
 
 def _tells(word: Word) -> bool:
-    return word.form not in v.EMPTY and word.form not in _LINKS and word.form[0].isalpha() and not negative(word.form)
+    return word.form not in v.EMPTY and word.form not in v.LINKS and word.form[0].isalpha() and not negative(word.form)
 
 
-def _around(text: Text, at: int) -> tuple[list[str], list[Word]]:
-    near = [p for p in range(max(0, at - 3), min(len(text.words), at + 4)) if p != at and text.words[p].clause == text.words[at].clause]
-    return [text.stems[p] for p in near], [text.words[p] for p in near]
+def _around(text: Text, at: int) -> list[int]:
+    return [p for p in range(max(0, at - 3), min(len(text.words), at + 4)) if p != at and text.words[p].clause == text.words[at].clause]
 
 
-def _condition(quote: Text, at: int) -> list[int]:
-    """The words of the clause that a condition opens, up to the next comma."""
+def _opened(quote: Text, at: int) -> list[int]:
+    """The words that a conjunction opens, up to the next comma."""
     return [p for p in range(at + 1, len(quote.words)) if quote.words[p].clause == quote.words[at].clause]
+
+
+def _ruled(quote: Text, at: int, *, back: bool) -> list[int]:
+    """What an exception or a condition governs: the words before it in its clause; where it opens its clause, what comes before that
+    clause (an exception) or after it (a condition)."""
+    clause = quote.words[at].clause
+    before = [p for p in range(at) if quote.words[p].clause == clause]
+    if any(_tells(quote.words[p]) or is_number(quote.words[p].form) for p in before):
+        return before
+    same = [p for p in range(len(quote.words)) if quote.words[p].sentence == quote.words[at].sentence]
+    return [p for p in same if (p < at if back or not any(q > at and quote.words[q].clause != clause for q in same) else p > at)]
+
+
+def _governed(said: Set[str], quote: Text, places: Sequence[int]) -> bool:
+    """Whether at least half of what the claim says stands at these places."""
+    return 2 * len(said & {quote.stems[p] for p in places}) >= len(said) > 0
+
+
+def _denies(claim: Text) -> bool:
+    return any(w.form in ("not", "no", "without") for w in claim.words)
 
 
 def _cut(text: Text, phrase: str) -> tuple[set[str], set[str]] | None:
@@ -196,9 +225,10 @@ def _cut(text: Text, phrase: str) -> tuple[set[str], set[str]] | None:
     first, last = places[0], places[len(phrase.split()) - 1]
     if last + 1 < len(text.words) and is_number(text.words[last + 1].form):
         return None
-    before = {text.stems[p] for p in range(max(0, first - 2 * REACH), first) if _tells(text.words[p])}
-    after = {text.stems[p] for p in range(last + 1, min(len(text.words), last + 1 + 2 * REACH)) if _tells(text.words[p])}
-    return before, after
+    clause = text.words[first].clause
+    near = range(max(0, first - 2 * REACH), min(len(text.words), last + 1 + 2 * REACH))
+    beside = [p for p in near if _tells(text.words[p]) and text.words[p].clause == clause]
+    return {text.stems[p] for p in beside if p < first}, {text.stems[p] for p in beside if p > last}
 
 
 def _prefixed(claim: Text, quote: Text) -> str:
@@ -213,4 +243,4 @@ def _prefixed(claim: Text, quote: Text) -> str:
     return ""
 
 
-__all__ = ["AFFIRMED", "Text", "denied", "dropped", "mixed", "opposite", "reversed_order", "stronger"]
+__all__ = ["AFFIRMED", "Text", "contrasted", "denied", "dropped", "mixed", "opposite", "reversed_order", "stronger"]

@@ -13,11 +13,13 @@ from agent.citations import vocabulary as v
 from agent.citations.words import Word
 
 AFFIRMED, DENIED, OPEN = "affirmed", "denied", "open"
+_ENDS = v.CONTRASTS | v.CONDITIONS
 _LIST_WORDS = 4
 """Words that an item of a list may have to inherit the "no" of its first item."""
 _SUBJECT, _SHORT = 6, 3
 """Words before a passive denial that it denies at most, and after "little" or "few"."""
-_OPENING = frozenset("after before by with that which from to when if and as for".split())
+_PHRASES = frozenset("for in with after before during at by from on to as".split())
+_OPENING = frozenset("whose after before by with that which from to when if and as for".split())
 _CANCEL = 3
 """Words within which a second negation takes back the first ("should not be avoided")."""
 
@@ -38,12 +40,16 @@ def polarities(words: Sequence[Word]) -> list[str]:
         before, after = _clause(words, at)
         if word.form == "non":
             _mark(marks, range(at, min(at + 2, len(words))), DENIED)
+        elif word.form in v.PASSIVE_DENIALS and _attributive(words, at, after):
+            _mark(marks, range(at, min(after, at + 1 + _SHORT)), DENIED)
         elif word.form in v.PASSIVE_DENIALS:
             _mark(marks, range(_subject(words, before, at), at + 1), DENIED)
             _mark(marks, range(at + 1, after), OPEN)
         else:
             _mark(marks, range(before, at), OPEN)
-            _mark(marks, range(at, min(after, at + 1 + _SHORT) if word.form in v.SLIGHT else after), DENIED)
+            end = min(after, at + 1 + _SHORT) if word.form in v.SLIGHT else _reach(words, at, after)
+            _mark(marks, range(at, end), DENIED)
+            _mark(marks, range(end, after), OPEN)
             if word.form in ("no", "without", "neither", "nor"):
                 _mark(marks, _rest_of_list(words, after), DENIED)
     return marks
@@ -81,12 +87,27 @@ def _clause(words: Sequence[Word], at: int) -> tuple[int, int]:
     """The clause of a word, up to marks and contrasting conjunctions, as positions."""
     clause = words[at].clause
     first = at
-    while first > 0 and words[first - 1].clause == clause and words[first - 1].form not in v.CONTRASTS:
+    while first > 0 and words[first - 1].clause == clause and words[first - 1].form not in _ENDS:
         first -= 1
     last = at + 1
-    while last < len(words) and words[last].clause == clause and words[last].form not in v.CONTRASTS:
+    while last < len(words) and words[last].clause == clause and words[last].form not in _ENDS:
         last += 1
     return first, last
+
+
+def _attributive(words: Sequence[Word], at: int, after: int) -> bool:
+    """Whether a denying adjective stands before what it denies ("an absent red reflex")."""
+    led = at > 0 and words[at - 1].form in ("a", "an", "the", "with", "of", "or", "and") and words[at - 1].clause == words[at].clause
+    return led and at + 1 < after and words[at + 1].form not in v.LINKS and words[at + 1].form not in v.CONDITIONS
+
+
+def _reach(words: Sequence[Word], at: int, after: int) -> int:
+    """Where the reach of a negation ends: at the preposition after what it denies; "no" and "without" reach through an "of"."""
+    for place in range(at + 2, after):
+        form = words[place].form
+        if form in _PHRASES or (form == "of" and words[at].form not in ("no", "without", "lack", "absence", "neither", "nor")):
+            return place
+    return after
 
 
 def _subject(words: Sequence[Word], first: int, at: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from agent.citations import vocabulary as v
 from agent.citations.words import Word, is_number
@@ -12,18 +13,18 @@ from agent.citations.words import Word, is_number
 _BEFORE = {phrase: name for name, phrases in v.COMPARATORS.items() for phrase in phrases if not phrase.startswith(("or ", "and "))}
 _AFTER = {phrase: name for name, phrases in v.COMPARATORS.items() for phrase in phrases if phrase.startswith(("or ", "and "))}
 _ONE_OF = frozenset(("to", "or", "and"))
-REACH = 5
-"""Words to either side that say what a number is a number of."""
 
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """A number: `value` as written or in the smallest unit of its `dimension`, its comparator, and the word position it stands at."""
+    """A number: `value` as written or in the smallest unit of its `dimension`, its comparator, and the
+    word position it stands at. A range is one amount, from the number at `at` to the number at `last`."""
 
     value: str
     dimension: str
     comparator: str
     at: int
+    last: int
 
     @property
     def same(self) -> tuple[str, str]:
@@ -31,30 +32,40 @@ class Amount:
 
 
 def amounts(words: Sequence[Word]) -> list[Amount]:
-    """All numbers of a text, in order. "a year" is one year; "6 to 12 months" are two amounts of months.
+    """All numbers of a text, in order. "a year" is one year; "6 to 12 months" is one amount of months.
 
     >>> from agent.citations.words import words
     >>> [(a.value, a.dimension, a.comparator) for a in amounts(words("at least 24 mmHg within two weeks, 14 days or less"))]
     [('24', 'pressure', 'ge'), ('336', 'time', 'le'), ('336', 'time', 'le')]
     """
-    found = []
-    for at, word in enumerate(words):
+    found: list[Amount] = []
+    for at in range(len(words)):
         value = _value(words, at)
-        if value is None:
+        if value is None or (found and found[-1].last == at):
             continue
         unit, after, special = _unit(words, at)
-        amount, dimension = value, unit
-        if unit in v.UNITS:
-            dimension, factor = v.UNITS[unit]
-            amount = _scaled(value, factor)
-        found.append(Amount(amount, dimension + special, _comparator(words, at, after), at))
-        del word
+        upper = _value(words, at + 2) if at + 2 < len(words) and words[at + 1].form == "to" else None
+        dimension, factor = v.UNITS.get(unit, (unit, 1.0))
+        ends = [_scaled(end, factor) if unit in v.UNITS else end for end in (value, upper) if end is not None]
+        last = at if upper is None else at + 2
+        found.append(Amount(" to ".join(ends), dimension + special, _comparator(words, at, after), at, last))
     return found
 
 
 def comparable(claim: str, quote: str) -> bool:
     """Whether a claim with one comparator may lean on a quote with another. Nothing stands for "about"; "in" stands for "within"."""
     return claim == quote or (claim, quote) in {("", "about"), ("in", "le"), ("", "in"), ("in", ""), ("for", ""), ("", "for")}
+
+
+def stretches(words: Sequence[Word], found: Sequence[Amount]) -> list[range]:
+    """For each of some amounts, in order, the words that speak of it: up to the last "and", "or" or comma before the next amount."""
+    cuts = [0]
+    for one, other in pairwise(found):
+        between = range(one.last + 1, other.at + 1)
+        marks = [p for p in between if words[p].form in ("and", "or", "but", "whereas") or words[p].clause != words[p - 1].clause]
+        cuts.append(marks[-1] if marks else other.at)
+    cuts.append(len(words))
+    return [range(start, end) for start, end in pairwise(cuts)]
 
 
 def _value(words: Sequence[Word], at: int) -> str | None:
@@ -94,9 +105,7 @@ def _comparator(words: Sequence[Word], at: int, after: int) -> str:
     if following in _AFTER:
         return _AFTER[following]
     if at >= 2 and words[at - 1].form in _ONE_OF and _value(words, at - 2) is not None:
-        return _comparator(words, at - 2, at) if words[at - 1].form != "to" else "range"
-    if at + 2 < len(words) and words[at + 1].form == "to" and _value(words, at + 2) is not None:
-        return "range"
+        return _comparator(words, at - 2, at)
     if words[at].form in ("every", "each", "per"):
         return "every"
     for size in (3, 2, 1):

@@ -37,11 +37,12 @@ HARMLESS = ("without delay", "not only", "no later than", "no more than", "not m
             "rather than", "little or no", "minimal or absent", "absent or minimal")  # fmt: skip
 """Phrases that hold a negative word and deny nothing."""
 EXCEPTIONS = ("unless", "except", "excepting", "excluding", "other than", "apart from", "save for", "until", "only", "instead of", "rather than",
-              "but not", "or not", "barring")  # fmt: skip
+              "but not", "barring")  # fmt: skip
 CONDITIONS = frozenset("if when whenever where provided once".split())
 CONTRASTS = frozenset("but however whereas while although though yet unless except until because so".split())
 """Words at which the reach of a negation ends."""
-COMPARATIVES = ("rather than", "instead of", "than", "over", "superior to", "preferred to", "inferior to", "in place of", "versus")
+COMPARATIVES = ("rather than", "instead of", "than", "over", "superior to", "preferred to", "inferior to", "in place of", "versus", "before",
+                "after")  # fmt: skip
 """What stands before one of these and what stands after may not change places."""
 
 AXES: dict[str, tuple[str, ...]] = {
@@ -138,6 +139,11 @@ UNITS: dict[str, tuple[str, float]] = {
 """A unit's dimension and its size in the smallest unit of that dimension. Months and days do not convert into each other."""
 KINDS_OF_DAY = frozenset("working business consecutive".split())
 
+LINKS = frozenset(
+    "in on at of to for from by with and or as into per a an the is are was were be been being has have had that which this those these it "
+    "its than after before under over between about within up should says say asks his her their whose who during".split()
+)
+"""Words that only join others."""
 EMPTY = frozenset(
     "recommend recommends recommended advise advises advised ask asks guideline guidelines guidance says say said according patient "
     "patients person people case cases should must may can could will would shall do does did need needs needed use used uses using "
