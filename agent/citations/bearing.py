@@ -8,7 +8,7 @@ the passage is filed under are its topic; a claim may name them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 from agent.citations import vocabulary as v
@@ -57,17 +57,20 @@ def bears(claim: str, passage: Passage, place: Place, meanings: Meanings | None 
     said = Text.of(mine, [_stem(w, meanings) for w in mine], around)
     sentence = Text.of(around, [_stem(w, meanings) for w in around])
     quote = told[place.first : place.last]
+    named = meanings.subjects(claim) if meanings is not None else {}
+    allowed = meanings.wider((*meanings.subjects(passage.text), *passage.concepts)) if meanings is not None and named else frozenset()
+    checked = {stem for name, stems in named.items() if name in allowed for stem in stems} | _drug_stems(mine, meanings)
     return (
         _numbers(said, Text.of(quote, [_stem(w, meanings) for w in quote]), topic)
         or _drugs(claim, quote, passage.concepts, meanings)
-        or _subjects(claim, passage, sentence, topic, meanings)
+        or _subjects(named, allowed, topic | set(sentence.stems))
         or opposite(said, sentence, topic)
         or reversed_order(said, sentence)
         or contrasted(said, sentence)
         or denied(said, sentence, topic)
         or dropped(said, sentence, topic)
         or stronger(said, sentence)
-        or _coverage(said, sentence, {_stem(w, meanings) for w in quote}, topic, passage.source, meanings)
+        or _coverage(said, sentence, {_stem(w, meanings) for w in quote}, topic | checked | {_stem(w, meanings) for w in words(passage.source)})
     )
 
 
@@ -124,34 +127,32 @@ def _drugs(claim: str, quote: Sequence[Word], concepts: Sequence[str], meanings:
     return f"the claim names {', '.join(sorted(foreign)).replace('_', ' ')}, the quote does not" if foreign else ""
 
 
-def _subjects(claim: str, passage: Passage, sentence: Text, topic: frozenset[str], meanings: Meanings | None) -> str:
-    if meanings is None:
-        return ""
-    named = meanings.subjects(claim)
-    if not named:
-        return ""
-    allowed = meanings.wider((*meanings.subjects(passage.text), *passage.concepts))
-    there = set(sentence.stems) | topic
+def _subjects(named: dict[str, frozenset[str]], allowed: frozenset[str], there: frozenset[str]) -> str:
     foreign = [name for name, stems in named.items() if name not in allowed and not stems <= there]
     return f"the claim speaks of {foreign[0].replace('_', ' ')}, the quote does not" if foreign else ""
 
 
-def _coverage(claim: Text, sentence: Text, quote: set[str], topic: frozenset[str], source: str, meanings: Meanings | None) -> str:
-    named = {_stem(w, meanings) for w in words(source)}
+def _coverage(claim: Text, sentence: Text, quote: set[str], granted: Set[str]) -> str:
+    """`granted` are stems that need not stand there: the topic, the source, and findings and drugs that were found to be the quote's."""
     telling = {
         stem
         for word, stem in zip(claim.words, claim.stems, strict=True)
         if word.form not in _UNSHARED and word.form[0].isalpha() and not negative(word.form)
-    } - topic - named
-    if not telling:
+    }
+    asked = telling - granted
+    if not asked:
         return ""
     there = set(sentence.stems)
-    missing = [w.raw for w, s in zip(claim.words, claim.stems, strict=True) if s in telling and s not in there]
-    if len(telling & there) < SHARED * len(telling):
+    missing = [w.raw for w, s in zip(claim.words, claim.stems, strict=True) if s in asked and s not in there]
+    if len(asked & there) < SHARED * len(asked):
         return f"the claim speaks of {', '.join(repr(m) for m in missing[:3])}, the quote does not"
-    if len(telling & quote) < QUOTED * len(telling):
+    if len(telling & quote) < QUOTED * len(telling - granted):
         return "the quote does not touch what the claim says"
     return ""
+
+
+def _drug_stems(claim: Sequence[Word], meanings: Meanings | None) -> set[str]:
+    return {meanings.stem(w.form) for w in claim if meanings.drugs(w.form)} if meanings is not None else set()
 
 
 def _names(concepts: Sequence[str], meanings: Meanings | None) -> frozenset[str]:

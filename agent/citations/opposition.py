@@ -19,6 +19,7 @@ COPIED = 6
 """Words in a row that a claim has in common with its quote from which they say the same as there."""
 MARGIN = 1.25
 """How much nearer the wrong one of two must be before a claim counts as mixing them up (ours)."""
+_PLAIN = v.EMPTY | v.LINKS | set(v.UNITS)
 _POLES: dict[str, list[tuple[str, int]]] = defaultdict(list)
 for _axis, _poles in v.AXES.items():
     for _pole, _words in enumerate(_poles):
@@ -185,7 +186,7 @@ def _poles(quote: Text, axis: str) -> dict[int, list[int]]:
 
 
 def _tells(word: Word) -> bool:
-    return word.form not in v.EMPTY and word.form not in v.LINKS and word.form[0].isalpha() and not negative(word.form)
+    return word.form not in _PLAIN and word.form[0].isalpha() and not negative(word.form)
 
 
 def _around(text: Text, at: int) -> list[int]:

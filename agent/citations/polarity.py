@@ -47,6 +47,8 @@ def polarities(words: Sequence[Word]) -> list[str]:
             _mark(marks, range(at + 1, after), OPEN)
         else:
             _mark(marks, range(before, at), OPEN)
+            if word.form == "against" and at > before:
+                marks[at - 1] = DENIED  # to advise against is not to advise
             end = min(after, at + 1 + _SHORT) if word.form in v.SLIGHT else _reach(words, at, after)
             _mark(marks, range(at, end), DENIED)
             _mark(marks, range(end, after), OPEN)

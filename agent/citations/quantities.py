@@ -12,6 +12,7 @@ from agent.citations.words import Word, is_number
 
 _BEFORE = {phrase: name for name, phrases in v.COMPARATORS.items() for phrase in phrases if not phrase.startswith(("or ", "and "))}
 _AFTER = {phrase: name for name, phrases in v.COMPARATORS.items() for phrase in phrases if phrase.startswith(("or ", "and "))}
+_MARKS = frozenset(("and", "or", "but", "whereas")) | v.CONDITIONS
 _ONE_OF = frozenset(("to", "or", "and"))
 
 
@@ -58,12 +59,13 @@ def comparable(claim: str, quote: str) -> bool:
 
 
 def stretches(words: Sequence[Word], found: Sequence[Amount]) -> list[range]:
-    """For each of some amounts, in order, the words that speak of it: up to the last "and", "or" or comma before the next amount."""
+    """For each of some amounts, in order, the words that speak of it: up to the last "and", "or", "if" or
+    comma before the next amount, else half-way."""
     cuts = [0]
     for one, other in pairwise(found):
         between = range(one.last + 1, other.at + 1)
-        marks = [p for p in between if words[p].form in ("and", "or", "but", "whereas") or words[p].clause != words[p - 1].clause]
-        cuts.append(marks[-1] if marks else other.at)
+        marks = [p for p in between if words[p].form in _MARKS or words[p].clause != words[p - 1].clause]
+        cuts.append(marks[-1] if marks else (one.last + 1 + other.at) // 2)
     cuts.append(len(words))
     return [range(start, end) for start, end in pairwise(cuts)]
 

@@ -151,7 +151,7 @@ EMPTY = frozenset(
     "their they he she his her who whom whose some one other others more most than as by from into under over between after before "
     "about at least within up if when while because so but not no without never clinician clinicians doctor doctors finds found "
     "show shows shown report reports reported name names named call calls called count counts counted consider considered "
-    "considering offer offered offers offering set sets states stated state regard regards regarded".split()
+    "usually often mostly generally typically commonly own itself themselves considering offer offered offers offering set sets states stated state regard regards regarded".split()
 )
 """Words that a claim may use without its quote: they carry no subject of their own. Those on which a meaning turns are checked apart."""
 PROTECTED = (
