@@ -62,7 +62,7 @@ def mutations(evidence: Evidence) -> Iterator[Mutation]:
         *(("unit", new) for new in _swapped(text, _UNIT_SWAPS, after_number=True)),
         *(("comparator", new) for new in _swapped(text, _COMPARATOR_SWAPS, before_number=True)),
         *(("direction", new) for new in _swapped(text, _DIRECTION_SWAPS)),
-        *(("negation dropped", text[: m.start()] + text[m.end() :]) for m in _NEGATION.finditer(text)),
+        *(("negation dropped", text[: m.start()] + text[m.end() :]) for m in _NEGATION.finditer(text) if not _idle(text, m)),
         *(("negation added", text[: m.end()] + "not " + text[m.end() :]) for m in _PLACE_FOR_NOT.finditer(text)),
         *(("drug", new) for new in _drugs(text)),
     ):
@@ -71,9 +71,15 @@ def mutations(evidence: Evidence) -> Iterator[Mutation]:
             yield Mutation(kind, evidence, changed)
 
 
+def _idle(text: str, match: re.Match[str]) -> bool:
+    """Whether a negation denies nothing ("whether or not", "with or without")."""
+    return text[: match.start()].endswith(("whether or ", "with or "))
+
+
 def _numbers(text: str) -> Iterator[str]:
     for match in re.finditer(r"(?<![\w.])\d+(?:\.\d+)?(?![\w]|\.\d)", text):
-        for value in (f"{float(match.group()) + 1:g}", f"{match.group()}0"):
+        longer = f"{match.group()}1" if "." in match.group() else f"{match.group()}0"
+        for value in (f"{float(match.group()) + 1:g}", longer):
             yield text[: match.start()] + value + text[match.end() :]
     for match in re.finditer(r"\b(two|three|four|five|six|seven|eight|ten|twelve)\b", text):
         value = int(v.NUMBER_WORDS[match.group()])
@@ -83,7 +89,7 @@ def _numbers(text: str) -> Iterator[str]:
 def _swapped(text: str, pairs: dict[str, str], *, after_number: bool = False, before_number: bool = False) -> Iterator[str]:
     number = r"(?:\d[\d.]*|one|two|three|four|five|six|seven|eight|ten|twelve)"
     for old, new in pairs.items():
-        lead = rf"(?<=\d )|(?<=one )|(?<=two )|(?<=three )|(?<=four )|(?<=five )|(?<=six )|(?<=working )" if after_number else ""
+        lead = r"(?<=\d )|(?<=one )|(?<=two )|(?<=three )|(?<=four )|(?<=five )|(?<=six )|(?<=working )" if after_number else ""
         tail = rf"(?= {number}\b)" if before_number and not old.startswith("or ") else ""
         for match in re.finditer(rf"(?:{lead})\b{old}\b{tail}" if lead else rf"\b{old}\b{tail}", text):
             yield text[: match.start()] + new + text[match.end() :]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from agent.citations import vocabulary as v
 from agent.citations.meanings import Meanings
-from agent.citations.opposition import Text, contrasted, denied, dropped, opposite, reversed_order, stronger
+from agent.citations.opposition import Text, altered, contrasted, denied, dropped, opposite, reversed_order, stronger
 from agent.citations.polarity import negative
 from agent.citations.quantities import Amount, amounts, comparable, stretches
 from agent.citations.quoting import Place, exact, root
@@ -59,11 +59,13 @@ def bears(claim: str, passage: Passage, place: Place, meanings: Meanings | None 
     quote = told[place.first : place.last]
     named = meanings.subjects(claim) if meanings is not None else {}
     allowed = meanings.wider((*meanings.subjects(passage.text), *passage.concepts)) if meanings is not None and named else frozenset()
-    checked = {stem for name, stems in named.items() if name in allowed for stem in stems} | _drug_stems(mine, meanings)
+    drug_stems = _drug_stems(mine, meanings)
+    checked = {stem for name, stems in named.items() if name in allowed for stem in stems} | drug_stems
     return (
         _numbers(said, Text.of(quote, [_stem(w, meanings) for w in quote]), topic)
         or _drugs(claim, quote, passage.concepts, meanings)
         or _subjects(named, allowed, topic | set(sentence.stems))
+        or altered(said, sentence, topic, drug_stems | _drug_stems(around, meanings))
         or opposite(said, sentence, topic)
         or reversed_order(said, sentence)
         or contrasted(said, sentence)

@@ -11,12 +11,15 @@ from dataclasses import dataclass
 
 from agent.citations import vocabulary as v
 from agent.citations.polarity import AFFIRMED, DENIED, OPEN, covered, negative, polarities
+from agent.citations.quoting import differences
 from agent.citations.words import Word, is_number
 
 REACH = 6
 """Words to either side within which one word speaks of another."""
 COPIED = 6
 """Words in a row that a claim has in common with its quote from which they say the same as there."""
+ALTERED, SHORT = 0.25, 2
+"""Share of a claim's words up to which it counts as a repetition of its quote, and words that a dropped negation may take along."""
 MARGIN = 1.25
 """How much nearer the wrong one of two must be before a claim counts as mixing them up (ours)."""
 _PLAIN = v.EMPTY | v.LINKS | set(v.UNITS)
@@ -141,6 +144,35 @@ def reversed_order(claim: Text, quote: Text) -> str:
     return ""
 
 
+def altered(claim: Text, quote: Text, topic: Set[str], names: Set[str]) -> str:
+    """A claim that repeats its quote but for a word on which the meaning turns. `names` are stems of drugs, of either."""
+    blocks = differences([w.form for w in claim.words], [w.form for w in quote.words])
+    changed = sum(last - first for first, last, _, _ in blocks)
+    if changed > ALTERED * len(claim.words):
+        return ""
+    for first, last, there, end in blocks:
+        mine = [p for p in range(first, last) if claim.stems[p] not in topic]
+        told = {quote.words[p].form: quote.stems[p] for p in range(there, end)}
+        new = next((p for p in mine if claim.words[p].form not in told and _turned(claim, p, told, names)), None)
+        if new is not None:
+            return f"the claim repeats the quote but for {claim.words[new].raw!r}"
+        lost = next((w for w in told if negative(w)), None)
+        if lost is not None and end - there <= SHORT and not any(negative(claim.words[p].form) for p in mine):
+            return f"the claim repeats the quote but leaves out {lost!r}"
+    return ""
+
+
+def _turned(claim: Text, at: int, told: Mapping[str, str], names: Set[str]) -> bool:
+    """Whether a word of the claim denies, or stands for another drug, another number or the opposite of what the quote has there."""
+    form, stem = claim.words[at].form, claim.stems[at]
+    if negative(form) or (form in v.NUMBER_WORDS and any(w in v.NUMBER_WORDS for w in told)):
+        return True
+    if stem in names:
+        return any(s in names and s != stem for s in told.values())
+    axes = dict(_POLES.get(form, ()))
+    return any(axes.get(axis, pole) != pole for word in told for axis, pole in _POLES.get(word, ()))
+
+
 def contrasted(claim: Text, quote: Text) -> str:
     """What a "whereas" says of the one said of the other."""
     for at, word in enumerate(quote.words):
@@ -244,4 +276,4 @@ def _prefixed(claim: Text, quote: Text) -> str:
     return ""
 
 
-__all__ = ["AFFIRMED", "Text", "contrasted", "denied", "dropped", "mixed", "opposite", "reversed_order", "stronger"]
+__all__ = ["AFFIRMED", "Text", "altered", "contrasted", "denied", "dropped", "mixed", "opposite", "reversed_order", "stronger"]

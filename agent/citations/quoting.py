@@ -118,7 +118,7 @@ def near(quote: str, passage: str, meanings: Meanings | None = None) -> tuple[Pl
         return None, 0.0, ""
     start, end = window
     left, right = [w.form for w in mine], [w.form for w in told[start:end]]
-    blocks = _differences(left, right)
+    blocks = differences(left, right)
     if blocks and blocks[0][:3] == (0, 0, 0):  # words of the passage before and after the quote are no difference
         start += blocks[0][3]
         blocks = blocks[1:]
@@ -169,7 +169,7 @@ def _window(quote: Sequence[Word], passage: Sequence[Word]) -> tuple[int, int] |
     return max(0, start - 1), min(len(passage), end + 1)
 
 
-def _differences(mine: list[str], told: list[str]) -> list[tuple[int, int, int, int]]:
+def differences(mine: Sequence[str], told: Sequence[str]) -> list[tuple[int, int, int, int]]:
     """The stretches in which two texts differ, as positions in either; neighbouring differences are one."""
     blocks: list[tuple[int, int, int, int]] = []
     for op in Levenshtein.opcodes(mine, told):

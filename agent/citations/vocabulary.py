@@ -86,6 +86,7 @@ AXES: dict[str, tuple[str, ...]] = {
     "vein": ("vein venous veins", "artery arterial arteries"),
     "frequency": ("common usual usually often frequent frequently most mostly always", "rare rarely seldom infrequent infrequently uncommon "
                   "never occasionally"),
+    "pain": ("painful tender", "painless"),
     "ease": ("active", "inactive quiescent"),
 }  # fmt: skip
 """Opposites. Words of one pole may stand for each other; a claim may not name the pole that its quote does not."""
