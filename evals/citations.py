@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 from rich.table import Table
 
-from agent.citations import content_key, quoting, verified
+from agent.citations import bearing, content_key, quoting, verified
 from agent.citations import words as characters
 from agent.evidence import Citation, Claim, Evidence, Source, Verdict
 from knowledge.library import Library, read
@@ -179,7 +179,7 @@ def forget(shelf: Shelf) -> None:
     """Empties what is remembered of texts; what is remembered of single words stays, as it would in a running process."""
     shelf.meanings.subjects.cache_clear()
     shelf.meanings.drugs.cache_clear()
-    for remembered in (characters.words, quoting._runs):
+    for remembered in (characters.words, characters.forms, quoting._runs, bearing._told):
         remembered.cache_clear()
 
 

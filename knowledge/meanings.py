@@ -25,6 +25,7 @@ class LibraryMeanings:
         self._compiled = compiled
         self._drugs = drugs.formulary()
         self.subjects = lru_cache(CACHED)(self._subjects)
+        self._names = lru_cache(CACHED)(self._named)
         self.drugs = lru_cache(CACHED)(self._drugs.find)
 
     @cached_property
@@ -68,6 +69,9 @@ class LibraryMeanings:
         return self._drugs.classes(ids)
 
     def names(self, concepts: Iterable[str]) -> frozenset[str]:
+        return self._names(tuple(concepts))
+
+    def _named(self, concepts: tuple[str, ...]) -> frozenset[str]:
         known = (self._library.condition.get(c) for c in concepts)
         return frozenset(s.lstrip("^") for c in known if c is not None for n in (c.name, *c.synonyms) for s in content(n))
 

@@ -8,8 +8,9 @@ the passage is filed under are its topic; a claim may name them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import lru_cache
 
 from agent.citations import vocabulary as v
 from agent.citations.meanings import Meanings
@@ -25,6 +26,8 @@ SHARED = 0.6
 """Share of a claim's telling words that must stand in the quote's sentence; chosen on the development half (evals/citations.py)."""
 QUOTED = 0.3
 """Share that must stand in the quote itself: a quote from the right sentence that does not touch the claim proves nothing."""
+REMEMBERED = 2048
+"""Quotes in their passages that are kept as they were read."""
 _UNSHARED = v.EMPTY | v.LINKS | v.ARTICLES_AND_COPULAS | set(v.UNITS) | set(v.NUMBER_WORDS)
 _ENGLISH = frozenset("the of is are and with for should to by not be in a an or on at from that".split())
 _ENGLISH_SHARE, _KNOWN_SHARE, _ENOUGH = 0.1, 0.7, 6
@@ -43,36 +46,64 @@ def bears(claim: str, passage: Passage, place: Place, meanings: Meanings | None 
     """Why the quote at a place of the passage does not bear on the claim; empty when it does."""
     if len(claim) > MAX_CLAIM:
         return f"the claim is longer than {MAX_CLAIM} characters"
-    told = words(passage.text)
-    around = context(told, place)
-    mine = words(claim)
-    hidden = next((w.raw for w in (*mine, *around) if disguised(w.raw)), None)
+    mine, told = words(claim), _told(passage, place.first, place.last, meanings)
+    hidden = next((w.raw for w in (*mine, *told.sentence.words) if disguised(w.raw)), None)
     if hidden is not None:
         return f"{hidden!r} hides letters of another script, struck-out letters or turned writing"
     if not mine:
         return "the claim says nothing"
-    if not _english(mine, meanings) and exact([w.form for w in mine], [w.form for w in told[place.first : place.last]]) is None:
+    if not _english(mine, meanings) and exact([w.form for w in mine], [w.form for w in told.quote.words]) is None:
         return "the claim is not in English and does not stand in the quote word for word"
-    topic = _names(passage.concepts, meanings)
-    said = Text.of(mine, [_stem(w, meanings) for w in mine], around)
-    sentence = Text.of(around, [_stem(w, meanings) for w in around])
-    quote = told[place.first : place.last]
+    said = Text.of(mine, [_stem(w, meanings) for w in mine], told.sentence.words)
     named = meanings.subjects(claim) if meanings is not None else {}
-    allowed = meanings.wider((*meanings.subjects(passage.text), *passage.concepts)) if meanings is not None and named else frozenset()
-    drug_stems = _drug_stems(mine, meanings)
-    checked = {stem for name, stems in named.items() if name in allowed for stem in stems} | drug_stems
+    drugs = _drug_stems(mine, meanings)
+    checked = {stem for name, stems in named.items() if name in told.allowed for stem in stems} | drugs
     return (
-        _numbers(said, Text.of(quote, [_stem(w, meanings) for w in quote]), topic)
-        or _drugs(claim, quote, passage.concepts, meanings)
-        or _subjects(named, allowed, topic | set(sentence.stems))
-        or altered(said, sentence, topic, drug_stems | _drug_stems(around, meanings))
-        or opposite(said, sentence, topic)
-        or reversed_order(said, sentence)
-        or contrasted(said, sentence)
-        or denied(said, sentence, topic)
-        or dropped(said, sentence, topic)
-        or stronger(said, sentence)
-        or _coverage(said, sentence, {_stem(w, meanings) for w in quote}, topic | checked | {_stem(w, meanings) for w in words(passage.source)})
+        _numbers(said, told.quote, told.topic)
+        or _drugs(claim, told, meanings)
+        or _subjects(named, told)
+        or altered(said, told.sentence, told.topic, drugs | told.drug_stems)
+        or opposite(said, told.sentence, told.topic)
+        or reversed_order(said, told.sentence)
+        or contrasted(said, told.sentence)
+        or denied(said, told.sentence, told.topic)
+        or dropped(said, told.sentence, told.topic)
+        or stronger(said, told.sentence)
+        or _coverage(said, told, told.topic | told.source | checked)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A quote in its passage, read once: itself, the sentences around it, and what the passage is about."""
+
+    quote: Text
+    sentence: Text
+    topic: frozenset[str]
+    source: frozenset[str]
+    allowed: frozenset[str]
+    drugs: frozenset[str]
+    drug_stems: frozenset[str]
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _told(passage: Passage, first: int, last: int, meanings: Meanings | None) -> _Told:
+    told = words(passage.text)
+    around, quote = context(told, Place(first, last, 1.0)), told[first:last]
+    allowed = frozenset[str]()
+    drugs = frozenset[str]()
+    if meanings is not None:
+        allowed = meanings.wider((*meanings.subjects(passage.text), *passage.concepts))
+        topics = " ".join(passage.concepts).replace("_", " ")
+        drugs = meanings.drug_classes(meanings.drugs(" ".join(w.raw for w in quote)) | meanings.drugs(topics))
+    return _Told(
+        quote=Text.of(quote, [_stem(w, meanings) for w in quote]),
+        sentence=Text.of(around, [_stem(w, meanings) for w in around]),
+        topic=_names(passage.concepts, meanings),
+        source=frozenset(_stem(w, meanings) for w in words(passage.source)),
+        allowed=allowed,
+        drugs=drugs,
+        drug_stems=frozenset(_drug_stems(around, meanings)),
     )
 
 
@@ -118,23 +149,18 @@ def _discerns(word: Word) -> bool:
     return (form not in v.EMPTY and form not in v.LINKS and form not in v.UNITS and form != "every") or form in ("under", "over", "before")
 
 
-def _drugs(claim: str, quote: Sequence[Word], concepts: Sequence[str], meanings: Meanings | None) -> str:
-    if meanings is None:
-        return ""
-    named = meanings.drugs(claim)
-    if not named:
-        return ""
-    told = meanings.drugs(" ".join(w.raw for w in quote)) | meanings.drugs(" ".join(concepts))
-    foreign = named - meanings.drug_classes(told)
+def _drugs(claim: str, told: _Told, meanings: Meanings | None) -> str:
+    foreign = meanings.drugs(claim) - told.drugs if meanings is not None else None
     return f"the claim names {', '.join(sorted(foreign)).replace('_', ' ')}, the quote does not" if foreign else ""
 
 
-def _subjects(named: dict[str, frozenset[str]], allowed: frozenset[str], there: frozenset[str]) -> str:
-    foreign = [name for name, stems in named.items() if name not in allowed and not stems <= there]
-    return f"the claim speaks of {foreign[0].replace('_', ' ')}, the quote does not" if foreign else ""
+def _subjects(named: Mapping[str, frozenset[str]], told: _Told) -> str:
+    there = told.topic | set(told.sentence.stems)
+    foreign = next((name for name, stems in named.items() if name not in told.allowed and not stems <= there), None)
+    return f"the claim speaks of {foreign.replace('_', ' ')}, the quote does not" if foreign is not None else ""
 
 
-def _coverage(claim: Text, sentence: Text, quote: set[str], granted: Set[str]) -> str:
+def _coverage(claim: Text, told: _Told, granted: Set[str]) -> str:
     """`granted` are stems that need not stand there: the topic, the source, and findings and drugs that were found to be the quote's."""
     telling = {
         stem
@@ -144,7 +170,7 @@ def _coverage(claim: Text, sentence: Text, quote: set[str], granted: Set[str]) -
     asked = telling - granted
     if not asked:
         return ""
-    there = set(sentence.stems)
+    there, quote = set(told.sentence.stems), set(told.quote.stems)
     missing = [w.raw for w, s in zip(claim.words, claim.stems, strict=True) if s in asked and s not in there]
     if len(asked & there) < SHARED * len(asked):
         return f"the claim speaks of {', '.join(repr(m) for m in missing[:3])}, the quote does not"

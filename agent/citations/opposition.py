@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import cached_property
 
 from agent.citations import vocabulary as v
 from agent.citations.polarity import AFFIRMED, DENIED, OPEN, covered, negative, polarities
@@ -30,7 +31,7 @@ for _axis, _poles in v.AXES.items():
             _POLES[_word].append((_axis, _pole))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Text:
     """A text as the second gate sees it: its words, the stem of each, whether each is denied, and which it has copied from the other."""
 
@@ -42,12 +43,13 @@ class Text:
     @classmethod
     def of(cls, words: Sequence[Word], stems: Sequence[str], source: Sequence[Word] = ()) -> Text:
         """`source` is the text that runs of `COPIED` words may be copied from."""
-        known = {tuple(w.form for w in source[at : at + COPIED]) for at in range(len(source) - COPIED + 1)}
-        runs = [at for at in range(len(words) - COPIED + 1) if tuple(w.form for w in words[at : at + COPIED]) in known]
+        mine, theirs = [w.form for w in words], [w.form for w in source]
+        known = {tuple(theirs[at : at + COPIED]) for at in range(len(theirs) - COPIED + 1)}
+        runs = [at for at in range(len(mine) - COPIED + 1) if tuple(mine[at : at + COPIED]) in known] if known else []
         copied = frozenset(place for at in runs for place in range(at, at + COPIED))
         return cls(tuple(words), tuple(stems), tuple(polarities(words)), copied)
 
-    @property
+    @cached_property
     def forms(self) -> set[str]:
         return {w.form for w in self.words}
 

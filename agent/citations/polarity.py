@@ -65,7 +65,11 @@ def covered(words: Sequence[Word], phrases: Sequence[str]) -> set[int]:
     """The positions of all words that belong to one of the phrases."""
     line = [w.form for w in words]
     places: set[int] = set()
+    present = set(line)
     for phrase in phrases:
+        first = phrase.partition(" ")[0]
+        if first not in present:
+            continue
         parts = phrase.split()
         for at in range(len(line) - len(parts) + 1):
             if line[at] == parts[0] and line[at : at + len(parts)] == parts:

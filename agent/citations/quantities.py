@@ -12,6 +12,8 @@ from agent.citations.words import Word, is_number
 
 _BEFORE = {phrase: name for name, phrases in v.COMPARATORS.items() for phrase in phrases if not phrase.startswith(("or ", "and "))}
 _AFTER = {phrase: name for name, phrases in v.COMPARATORS.items() for phrase in phrases if phrase.startswith(("or ", "and "))}
+_COUNTING = frozenset("least most within than under over above below after before".split())
+"""Words after which "one" is a number."""
 _MARKS = frozenset(("and", "or", "but", "whereas")) | v.CONDITIONS
 _ONE_OF = frozenset(("to", "or", "and"))
 
@@ -76,7 +78,7 @@ def _value(words: Sequence[Word], at: int) -> str | None:
         return form
     following = words[at + 1].form if at + 1 < len(words) else ""
     if form in v.NUMBER_WORDS:
-        counted = following in v.UNITS or following in _ONE_OF or following in v.KINDS_OF_DAY
+        counted = (at > 0 and words[at - 1].form in _COUNTING) or following in v.UNITS or following in _ONE_OF or following in v.KINDS_OF_DAY
         return v.NUMBER_WORDS[form] if form != "one" or counted else None
     if form in ("a", "an", "every", "each", "per") and following in v.UNITS and len(following) > 2:
         return "1"

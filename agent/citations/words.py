@@ -72,6 +72,7 @@ def words(text: str) -> tuple[Word, ...]:
     return tuple(_words(_GROUPED.sub("", text)))
 
 
+@lru_cache(maxsize=8192)
 def forms(text: str) -> tuple[str, ...]:
     """Only the comparable forms of a text's words."""
     return tuple(word.form for word in words(text))
