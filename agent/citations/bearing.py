@@ -13,11 +13,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from agent.citations import vocabulary as v
+from agent.citations.comparisons import altered, contrasted, reversed_order
+from agent.citations.differences import root
+from agent.citations.limits import dropped, stronger
 from agent.citations.meanings import Meanings
-from agent.citations.opposition import Text, altered, contrasted, denied, dropped, opposite, reversed_order, stronger
+from agent.citations.opposition import denied, opposite
 from agent.citations.polarity import negative
 from agent.citations.quantities import Amount, amounts, comparable, stretches
-from agent.citations.quoting import Place, exact, root
+from agent.citations.quoting import Place, exact
+from agent.citations.statements import Text
 from agent.citations.words import Word, disguised, words
 
 MAX_CLAIM = 4000

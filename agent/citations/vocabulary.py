@@ -36,7 +36,8 @@ HARMLESS = ("without delay", "not only", "no later than", "no more than", "not m
             "no less than", "not less than", "no fewer than", "with or without", "whether or not", "few days", "a few", "a little",
             "rather than", "little or no", "minimal or absent", "absent or minimal")  # fmt: skip
 """Phrases that hold a negative word and deny nothing."""
-EXCEPTIONS = ("unless", "except", "excepting", "excluding", "other than", "apart from", "save for", "until", "only", "instead of", "rather than",
+EXCEPTIONS = ("unless", "except", "excepting", "excluding", "other than", "apart from", "save for", "until", "only", "instead of",
+              "rather than",
               "but not", "barring")  # fmt: skip
 CONDITIONS = frozenset("if when whenever where provided once".split())
 CONTRASTS = frozenset("but however whereas while although though yet unless except until because so".split())
@@ -152,7 +153,8 @@ EMPTY = frozenset(
     "their they he she his her who whom whose some one other others more most than as by from into under over between after before "
     "about at least within up if when while because so but not no without never clinician clinicians doctor doctors finds found "
     "show shows shown report reports reported name names named call calls called count counts counted consider considered "
-    "usually often mostly generally typically commonly own itself themselves considering offer offered offers offering set sets states stated state regard regards regarded".split()
+    "usually often mostly generally typically commonly own itself themselves "
+    "considering offer offered offers offering set sets states stated state regard regards regarded".split()
 )
 """Words that a claim may use without its quote: they carry no subject of their own. Those on which a meaning turns are checked apart."""
 PROTECTED = (

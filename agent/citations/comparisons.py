@@ -1,0 +1,83 @@
+"""Ways in which a claim turns round what its quote compares, or repeats it but for one word.
+
+Each function returns why the claim is not borne out, or an empty string.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+
+from agent.citations import vocabulary as v
+from agent.citations.differences import differences
+from agent.citations.polarity import covered, negative
+from agent.citations.statements import POLES, REACH, Text, tells
+from agent.citations.words import is_number
+
+ALTERED, SHORT = 0.25, 2
+"""Share of a claim's words up to which it counts as a repetition of its quote, and words that a dropped negation may take along."""
+
+
+def reversed_order(claim: Text, quote: Text) -> str:
+    """Two things compared, with what is said of the one said of the other."""
+    for phrase in v.COMPARATIVES:
+        mine, told = _cut(claim, phrase), _cut(quote, phrase)
+        if mine is None or told is None:
+            continue
+        crossing = (mine[0] - mine[1]) & (told[1] - told[0]) | (mine[1] - mine[0]) & (told[0] - told[1])
+        if crossing:
+            return f"the claim turns round what the quote compares with {phrase!r}"
+    return ""
+
+
+def altered(claim: Text, quote: Text, topic: Set[str], names: Set[str]) -> str:
+    """A claim that repeats its quote but for a word on which the meaning turns. `names` are stems of drugs, of either."""
+    blocks = differences([w.form for w in claim.words], [w.form for w in quote.words])
+    changed = sum(last - first for first, last, _, _ in blocks)
+    if changed > ALTERED * len(claim.words):
+        return ""
+    for first, last, there, end in blocks:
+        mine = [p for p in range(first, last) if claim.stems[p] not in topic]
+        told = {quote.words[p].form: quote.stems[p] for p in range(there, end)}
+        new = next((p for p in mine if claim.words[p].form not in told and _turned(claim, p, told, names)), None)
+        if new is not None:
+            return f"the claim repeats the quote but for {claim.words[new].raw!r}"
+        lost = next((w for w in told if negative(w)), None)
+        if lost is not None and end - there <= SHORT and not any(negative(claim.words[p].form) for p in mine):
+            return f"the claim repeats the quote but leaves out {lost!r}"
+    return ""
+
+
+def _turned(claim: Text, at: int, told: Mapping[str, str], names: Set[str]) -> bool:
+    """Whether a word of the claim denies, or stands for another drug, another number or the opposite of what the quote has there."""
+    form, stem = claim.words[at].form, claim.stems[at]
+    if negative(form) or (form in v.NUMBER_WORDS and any(w in v.NUMBER_WORDS for w in told)):
+        return True
+    if stem in names:
+        return any(s in names and s != stem for s in told.values())
+    axes = dict(POLES.get(form, ()))
+    return any(axes.get(axis, pole) != pole for word in told for axis, pole in POLES.get(word, ()))
+
+
+def contrasted(claim: Text, quote: Text) -> str:
+    """What a "whereas" says of the one said of the other."""
+    for at, word in enumerate(quote.words):
+        if word.form in ("whereas", "unlike") and claim.forms.isdisjoint(v.CONTRASTS):
+            halves = [{quote.stems[p] for p in places if tells(quote.words[p])} for places in (range(at), range(at, len(quote.words)))]
+            said = {s for s, w in zip(claim.stems, claim.words, strict=True) if tells(w)}
+            if said & (halves[0] - halves[1]) and said & (halves[1] - halves[0]):
+                return f"the claim mixes what the quote sets apart by {word.raw!r}"
+    return ""
+
+
+def _cut(text: Text, phrase: str) -> tuple[set[str], set[str]] | None:
+    """The telling stems before and after a comparing phrase, within reach."""
+    places = sorted(covered(text.words, (phrase,)))
+    if not places:
+        return None
+    first, last = places[0], places[len(phrase.split()) - 1]
+    if last + 1 < len(text.words) and is_number(text.words[last + 1].form):
+        return None
+    clause = text.words[first].clause
+    near = range(max(0, first - 2 * REACH), min(len(text.words), last + 1 + 2 * REACH))
+    beside = [p for p in near if tells(text.words[p]) and text.words[p].clause == clause]
+    return {text.stems[p] for p in beside if p < first}, {text.stems[p] for p in beside if p > last}
