@@ -82,8 +82,8 @@ def _numbers(text: str) -> Iterator[str]:
         for value in (f"{float(match.group()) + 1:g}", longer):
             yield text[: match.start()] + value + text[match.end() :]
     for match in re.finditer(r"\b(two|three|four|five|six|seven|eight|ten|twelve)\b", text):
-        value = int(v.NUMBER_WORDS[match.group()])
-        yield text[: match.start()] + next(w for w, n in v.NUMBER_WORDS.items() if int(n) == value - 1) + text[match.end() :]
+        less = int(v.NUMBER_WORDS[match.group()]) - 1
+        yield text[: match.start()] + next(w for w, n in v.NUMBER_WORDS.items() if int(n) == less) + text[match.end() :]
 
 
 def _swapped(text: str, pairs: dict[str, str], *, after_number: bool = False, before_number: bool = False) -> Iterator[str]:

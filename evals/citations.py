@@ -24,13 +24,18 @@ from rich.table import Table
 
 from agent.citations import bearing, content_key, quoting, verified
 from agent.citations import words as characters
+from agent.composition import claims
+from agent.domain import DifferentialEntry
 from agent.evidence import Citation, Claim, Evidence, Source, Verdict
+from evals.citation_mutations import mutations
 from knowledge.library import Library, read
 from knowledge.meanings import LibraryMeanings
 from knowledge.redflags import source_of
 
 DATA = Path(__file__).parent / "data"
 Half = Literal["development", "test"]
+Suite = Literal["attacks", "honest"]
+SUITES: tuple[Suite, ...] = ("attacks", "honest")
 HALVES: tuple[Half, ...] = ("development", "test")
 ROUNDS = 20
 
@@ -101,7 +106,7 @@ class Shelf:
         return verified(trial.claim, trial.shown.get, trial.shown, self.meanings).citations[0]
 
 
-def cases(name: Literal["attacks", "honest"], half: Half) -> list[Case]:
+def cases(name: Suite, half: Half) -> list[Case]:
     data = yaml.safe_load((DATA / f"citation_{name}.yaml").read_text(encoding="utf-8"))
     return [Case.model_validate(entry) for entry in data[half]]
 
@@ -119,7 +124,7 @@ def _own_document(text: str) -> Evidence:
     return Evidence(key=content_key("file", text), text=text, kind="management", concepts=(), source=source, score=1.0)
 
 
-def table(shelf: Shelf, name: Literal["attacks", "honest"], console: Console, verbose: Sequence[Half] = ()) -> None:
+def table(shelf: Shelf, name: Suite, console: Console, verbose: Sequence[Half] = ()) -> None:
     """Prints, for each kind, how many citations got the right answer, in each half, and the baseline's."""
     right = "caught" if name == "attacks" else "kept"
     shown = Table(title=f"{name}: share {right}", title_justify="left", box=None)
@@ -156,9 +161,40 @@ def verdicts(shelf: Shelf, console: Console) -> None:
     console.print(shown)
 
 
+def by_rule(shelf: Shelf, console: Console) -> dict[str, tuple[list[bool], list[bool]]]:
+    """Prints, for the forgeries made by rule from every statement, how many are caught as quotes and as claims. Returns the answers."""
+    answers: dict[str, tuple[list[bool], list[bool]]] = defaultdict(lambda: ([], []))
+    for evidence in shelf.evidence.values():
+        shown = {evidence.key: evidence}
+        for mutation in mutations(evidence):
+            for column, claim in enumerate((mutation.forged_quote, mutation.forged_claim)):
+                caught = not verified(claim, shown.get, shown, shelf.meanings).supported
+                for kind in (mutation.kind, "all"):
+                    answers[kind][column].append(caught)
+    shown_table = Table(title="one word of a statement changed by rule: share caught", title_justify="left", box=None)
+    for name in ("kind", "as a quote", "as a claim over the honest quote"):
+        shown_table.add_column(name, justify="left" if name == "kind" else "right")
+    for kind in sorted(answers, key=lambda k: (k == "all", k)):
+        shown_table.add_row(kind, *(_share(column) for column in answers[kind]))
+    console.print(shown_table)
+    return answers
+
+
+def composed(shelf: Shelf, console: Console) -> list[bool]:
+    """Prints how many of the claims that reports make today, one for each statement and condition, are kept. Returns the answers."""
+    kept = []
+    for evidence in shelf.evidence.values():
+        for concept in evidence.concepts:
+            entry = DifferentialEntry(concept_id=concept, name=shelf.library.condition[concept].name, probability=0.9)
+            made = [claim for claim in claims((entry,), (), (evidence,)) if claim.citations]
+            kept += [verified(claim, {evidence.key: evidence}.get, {}, shelf.meanings).supported for claim in made]
+    console.print(f"claims composed today: {_share(kept)} kept")
+    return kept
+
+
 def speed(shelf: Shelf, console: Console) -> None:
     """Microseconds a claim with one citation: cold (every cache empty but the compiled lexicon) and warm (the same texts again)."""
-    trials = [shelf.trial(case) for name in ("attacks", "honest") for half in HALVES for case in cases(name, half)]  # type: ignore[arg-type]
+    trials = [shelf.trial(case) for name in SUITES for half in HALVES for case in cases(name, half)]
     shelf.judged(trials[0])
     cold, warm = [], []
     for trial in trials:
@@ -170,9 +206,8 @@ def speed(shelf: Shelf, console: Console) -> None:
         warm += [_timed(shelf, trial) for trial in trials]
     for label, times in (("cold", cold), ("warm", warm)):
         cuts = statistics.quantiles(times, n=100)
-        console.print(
-            f"{label}: mean {statistics.mean(times):.0f}, median {statistics.median(times):.0f}, p99 {cuts[98]:.0f} microseconds of one core a claim"
-        )
+        found = f"mean {statistics.mean(times):.0f}, median {statistics.median(times):.0f}, p99 {cuts[98]:.0f}"
+        console.print(f"{label}: {found} microseconds of one core a claim")
 
 
 def forget(shelf: Shelf) -> None:
@@ -197,11 +232,14 @@ def main() -> None:
     console = Console(width=120, soft_wrap=True)
     shelf = Shelf()
     verbose = HALVES if "--all-failures" in sys.argv else (HALVES[0],) if "--failures" in sys.argv else ()
-    for name in ("attacks", "honest"):
-        table(shelf, name, console, verbose)  # type: ignore[arg-type]
+    for name in SUITES:
+        table(shelf, name, console, verbose)
         console.print()
     verdicts(shelf, console)
     console.print()
+    by_rule(shelf, console)
+    console.print()
+    composed(shelf, console)
     speed(shelf, console)
 
 

@@ -9,6 +9,8 @@ from typing import Protocol
 class Meanings(Protocol):
     """The atlas, the lexicon and the drugs, as far as a citation needs them. Callable from any thread; every answer is pure."""
 
+    def __hash__(self) -> int: ...
+
     def stem(self, word: str) -> str:
         """The canonical stem of a lower-case word: one spelling, one word for synonyms."""
         ...

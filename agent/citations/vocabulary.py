@@ -37,8 +37,7 @@ HARMLESS = ("without delay", "not only", "no later than", "no more than", "not m
             "rather than", "little or no", "minimal or absent", "absent or minimal")  # fmt: skip
 """Phrases that hold a negative word and deny nothing."""
 EXCEPTIONS = ("unless", "except", "excepting", "excluding", "other than", "apart from", "save for", "until", "only", "instead of",
-              "rather than",
-              "but not", "barring")  # fmt: skip
+              "rather than", "but not", "barring")  # fmt: skip
 CONDITIONS = frozenset("if when whenever where provided once".split())
 CONTRASTS = frozenset("but however whereas while although though yet unless except until because so".split())
 """Words at which the reach of a negation ends."""
