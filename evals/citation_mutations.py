@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from agent.citations import vocabulary as v
 from agent.evidence import Citation, Claim, Evidence
@@ -95,8 +96,13 @@ def _swapped(text: str, pairs: dict[str, str], *, after_number: bool = False, be
             yield text[: match.start()] + new + text[match.end() :]
 
 
+@cache
+def _listed() -> tuple[drugs.Drug, ...]:
+    return drugs.load().drugs
+
+
 def _drugs(text: str) -> Iterator[str]:
-    listed = drugs.load().drugs
+    listed = _listed()
     for drug in listed:
         for match in re.finditer(rf"\b{re.escape(drug.names[0])}\b", text, re.IGNORECASE):
             other = next((d for d in listed if d.id != drug.id and d.within == drug.within), listed[0])

@@ -20,7 +20,7 @@ from agent.citations.meanings import Meanings
 from agent.citations.opposition import denied, opposite
 from agent.citations.polarity import negative
 from agent.citations.quantities import Amount, amounts, comparable, stretches
-from agent.citations.quoting import Place, exact
+from agent.citations.quoting import Place
 from agent.citations.statements import Text
 from agent.citations.words import Word, disguised, words
 
@@ -56,8 +56,8 @@ def bears(claim: str, passage: Passage, place: Place, meanings: Meanings | None 
         return f"{hidden!r} hides letters of another script, struck-out letters or turned writing"
     if not mine:
         return "the claim says nothing"
-    if not _english(mine, meanings) and exact([w.form for w in mine], [w.form for w in told.quote.words]) is None:
-        return "the claim is not in English and does not stand in the quote word for word"
+    if not _english(mine, meanings) and [w.form for w in mine] != [w.form for w in told.sentence.words]:
+        return "the claim is not in English and is not the whole sentence of its quote"  # other languages' negations are not known here
     said = Text.of(mine, [_stem(w, meanings) for w in mine], told.sentence.words)
     named = meanings.subjects(claim) if meanings is not None else {}
     drugs = _drug_stems(mine, meanings)
@@ -178,7 +178,8 @@ def _coverage(claim: Text, told: _Told, granted: Set[str]) -> str:
     missing = [w.raw for w, s in zip(claim.words, claim.stems, strict=True) if s in asked and s not in there]
     if len(asked & there) < SHARED * len(asked):
         return f"the claim speaks of {', '.join(repr(m) for m in missing[:3])}, the quote does not"
-    if len(telling & quote) < QUOTED * len(telling - granted):
+    counted = bool(amounts(claim.words))  # its numbers stand in the quote, or they would have been objected to
+    if not counted and len(telling & quote) < QUOTED * len(telling - granted):
         return "the quote does not touch what the claim says"
     return ""
 
