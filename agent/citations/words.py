@@ -16,7 +16,8 @@ from typing import NamedTuple
 
 _LOOKALIKES = str.maketrans(
     {"’": "'", "‘": "'", "‛": "'", "′": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "–": "-", "—": "-", "‑": "-", "‐": "-",
-     "‒": "-", "―": "-", "−": "-", "…": "...", "⁄": "/", "∕": "/", "æ": "ae", "œ": "oe", "Æ": "AE", "Œ": "OE", "µ": "μ", "⩽": "≤", "⩾": "≥", "\u2800": " "}
+     "‒": "-", "―": "-", "−": "-", "…": "...", "⁄": "/", "∕": "/", "æ": "ae", "œ": "oe", "Æ": "AE", "Œ": "OE",
+     "µ": "μ", "⩽": "≤", "⩾": "≥", "\u2800": " "}
 )  # fmt: skip
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Embeddings, overrides and isolates: what stands between them is not read in the order it is written in."""
