@@ -69,7 +69,7 @@ def bears(claim: str, passage: Passage, place: Place, meanings: Meanings | None 
         or altered(said, told.sentence, told.topic, drugs | told.drug_stems)
         or opposite(said, told.sentence, told.topic)
         or reversed_order(said, told.sentence)
-        or contrasted(said, told.sentence)
+        or contrasted(said, told.sentence, told.topic)
         or denied(said, told.sentence, told.topic)
         or dropped(said, told.sentence, told.topic)
         or stronger(said, told.sentence)

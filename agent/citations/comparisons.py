@@ -58,15 +58,32 @@ def _turned(claim: Text, at: int, told: Mapping[str, str], names: Set[str]) -> b
     return any(axes.get(axis, pole) != pole for word in told for axis, pole in POLES.get(word, ()))
 
 
-def contrasted(claim: Text, quote: Text) -> str:
-    """What a "whereas" says of the one said of the other."""
+def contrasted(claim: Text, quote: Text, topic: Set[str]) -> str:
+    """What one side of a "whereas" says of its subject, said of the other side's; or the same across a semicolon with an opposite on either
+    side. A claim that makes a contrast of its own may speak of both sides."""
+    if not claim.forms.isdisjoint(v.CONTRASTS) or claim.words[0].part != claim.words[-1].part:
+        return ""
+    said = {s for s, w in zip(claim.stems, claim.words, strict=True) if tells(w)}
     for at, word in enumerate(quote.words):
-        if word.form in ("whereas", "unlike") and claim.forms.isdisjoint(v.CONTRASTS):
-            halves = [{quote.stems[p] for p in places if tells(quote.words[p])} for places in (range(at), range(at, len(quote.words)))]
-            said = {s for s, w in zip(claim.stems, claim.words, strict=True) if tells(w)}
-            if said & (halves[0] - halves[1]) and said & (halves[1] - halves[0]):
-                return f"the claim mixes what the quote sets apart by {word.raw!r}"
+        apart = word.form in ("whereas", "unlike")
+        if not apart and (at == 0 or word.part == quote.words[at - 1].part):
+            continue
+        left, right = ({quote.stems[p] for p in places if tells(quote.words[p])} for places in (range(at), range(at, len(quote.words))))
+        aside = frozenset() if apart else topic
+        if said & (left - right - aside) and said & (right - left - aside) and (apart or _opposed(claim, quote, at)):
+            return f"the claim mixes what the quote keeps apart at {word.raw!r}"
     return ""
+
+
+def _opposed(claim: Text, quote: Text, at: int) -> bool:
+    """Whether a word of the claim stands on one side of a place only and its opposite on the other side only."""
+    sides = [{w.form for w in quote.words[:at]}, {w.form for w in quote.words[at:]}]
+    for one, other in (sides, sides[::-1]):
+        for form in claim.forms & one - other:
+            axes = dict(POLES.get(form, ()))
+            if any(axes.get(axis, pole) != pole for word in other - one for axis, pole in POLES.get(word, ())):
+                return True
+    return False
 
 
 def _cut(text: Text, phrase: str) -> tuple[set[str], set[str]] | None:

@@ -10,7 +10,6 @@ from collections.abc import Sequence, Set
 from agent.citations import vocabulary as v
 from agent.citations.polarity import covered
 from agent.citations.statements import Text, tells
-from agent.citations.words import is_number
 
 
 def dropped(claim: Text, quote: Text, topic: Set[str]) -> str:
@@ -23,8 +22,9 @@ def dropped(claim: Text, quote: Text, topic: Set[str]) -> str:
             if phrase == "only":
                 missing = "only" not in made and bool(telling & {quote.stems[p] for p in _around(quote, at) if tells(quote.words[p])})
             else:
-                excepted = {quote.stems[p] for p in _opened(quote, at + len(phrase.split()) - 1) if tells(quote.words[p])} - topic
-                taken = len(excepted & telling) * 2 > len(excepted) > 0
+                inside = _opened(quote, at + len(phrase.split()) - 1)
+                excepted = {quote.stems[p] for p in inside if tells(quote.words[p])} - topic
+                taken = bool(excepted & telling - {s for p, s in enumerate(quote.stems) if p not in inside})
                 missing = not made and not _denies(claim) and (taken or _governed(said, quote, _ruled(quote, at, back=True)))
             if missing:
                 return f"the claim leaves out {phrase!r}"
@@ -67,13 +67,17 @@ def _opened(quote: Text, at: int) -> list[int]:
 
 def _ruled(quote: Text, at: int, *, back: bool) -> list[int]:
     """What an exception or a condition governs: the words before it in its clause; where it opens its clause, what comes before that
-    clause (an exception) or after it (a condition)."""
+    clause (an exception, and what comes after where it only interrupts the sentence) or after it (a condition)."""
     clause = quote.words[at].clause
     before = [p for p in range(at) if quote.words[p].clause == clause]
-    if any(tells(quote.words[p]) or is_number(quote.words[p].form) for p in before):
+    if any(quote.words[p].form not in v.LINKS for p in before):
         return before
     same = [p for p in range(len(quote.words)) if quote.words[p].sentence == quote.words[at].sentence]
-    return [p for p in same if (p < at if back or not any(q > at and quote.words[q].clause != clause for q in same) else p > at)]
+    after = [p for p in same if p > at and quote.words[p].clause != clause]
+    if not after or not back:
+        return after or [p for p in same if p < at]
+    goes_on = quote.words[after[0]].form not in ("and", "or", "but") and quote.words[after[0]].part == quote.words[at].part
+    return [p for p in same if p < at] + (after if goes_on else [])
 
 
 def _governed(said: Set[str], quote: Text, places: Sequence[int]) -> bool:

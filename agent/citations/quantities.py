@@ -106,7 +106,7 @@ def _scaled(value: str, factor: float) -> str:
 
 def _comparator(words: Sequence[Word], at: int, after: int) -> str:
     following = " ".join(w.form for w in words[after : after + 2])
-    if following in _AFTER:
+    if following in _AFTER and words[after].clause == words[at].clause:
         return _AFTER[following]
     if at >= 2 and words[at - 1].form in _ONE_OF and _value(words, at - 2) is not None:
         return _comparator(words, at - 2, at)

@@ -36,7 +36,8 @@ HARMLESS = ("without delay", "not only", "no later than", "no more than", "not m
             "no less than", "not less than", "no fewer than", "with or without", "whether or not", "few days", "a few", "a little",
             "rather than", "little or no", "minimal or absent", "absent or minimal")  # fmt: skip
 """Phrases that hold a negative word and deny nothing."""
-EXCEPTIONS = ("unless", "except", "excepting", "excluding", "other than", "apart from", "save for", "until", "only", "instead of",
+EXCEPTIONS = ("unless", "except", "excepting", "excluding", "other than", "apart from", "save for", "save the",
+              "save in", "save where", "save when", "until", "only", "instead of",
               "rather than", "but not", "barring")  # fmt: skip
 CONDITIONS = frozenset("if when whenever where provided once".split())
 CONTRASTS = frozenset("but however whereas while although though yet unless except until because so".split())
@@ -158,7 +159,7 @@ EMPTY = frozenset(
 """Words that a claim may use without its quote: they carry no subject of their own. Those on which a meaning turns are checked apart."""
 PROTECTED = (
     NEGATIVE
-    | {word for phrase in EXCEPTIONS for word in phrase.split() if word not in ("from", "of", "for", "or", "than")}
+    | {word for phrase in EXCEPTIONS for word in phrase.split() if word not in ("from", "of", "for", "or", "than", "the", "in")}
     | CONDITIONS
     | QUANTIFIERS
     | WEAK_MODALS

@@ -39,15 +39,17 @@ _PER_CENT = re.compile(r"\bper\s+cent\b", re.IGNORECASE)
 
 
 class Word(NamedTuple):
-    """A word, number or symbol as it is compared (`form`), the letters it was written with, and the sentence and clause it stands in.
+    """A word, number or symbol as it is compared (`form`), the letters it was written with, and where it stands.
 
-    Clauses are counted through the whole text; commas, semicolons, colons and brackets end them.
+    Sentences, clauses and parts are counted through the whole text. Commas, semicolons, colons and brackets end a clause, semicolons and
+    full stops a part.
     """
 
     form: str
     raw: str
     sentence: int
     clause: int
+    part: int
 
 
 def normalise(text: str) -> str:
@@ -153,24 +155,23 @@ def _fraction(match: re.Match[str]) -> str:
 
 def _words(text: str) -> Iterator[Word]:
     plain = _PER_CENT.sub("%", _plain(_LINE_HYPHEN.sub("", text)))
-    sentence = clause = 0
+    sentence = clause = part = 0
     found = list(_WORD.finditer(plain))
     for place, match in enumerate(found):
         raw = match.group()
         if raw in _ENDERS:
-            if _ends(plain, match):
-                sentence += 1
-            clause += 1
+            ended = _ends(plain, match)
+            sentence, part, clause = sentence + ended, part + ended, clause + 1
         elif raw in _MARKS:
-            clause += 1
+            clause, part = clause + 1, part + (raw == ";")
         elif raw in ("-", "--"):
             before, after = plain[match.start() - 1 : match.start()], plain[match.end() : match.end() + 1]
             if place and found[place - 1].group()[0].isdigit() and (after.isdigit() or plain[match.end() :].lstrip()[:1].isdigit()):
-                yield Word("to", raw, sentence, clause)
+                yield Word("to", raw, sentence, clause, part)
             elif before.isspace() or after.isspace() or raw == "--":
                 clause += 1
         else:
-            yield Word(_form(raw), raw, sentence, clause)
+            yield Word(_form(raw), raw, sentence, clause, part)
 
 
 def _ends(plain: str, match: re.Match[str]) -> bool:
