@@ -27,7 +27,8 @@ from agent.citations.words import Word, disguised, words
 MAX_CLAIM = 4000
 """Characters; a longer claim is no sentence and is not looked at."""
 SHARED = 0.6
-"""Share of a claim's telling words that must stand in the quote's sentence; chosen on the development half (evals/citations.py)."""
+"""Share of a claim's telling words that must stand in the quote's sentence, chosen on the development half: a smaller one lets a forgery
+through, a larger one loses honest paraphrases (evals/citation_thresholds.py)."""
 QUOTED = 0.3
 """Share that must stand in the quote itself: a quote from the right sentence that does not touch the claim proves nothing."""
 REMEMBERED = 2048

@@ -25,7 +25,7 @@ _INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0") | {chr(c) f
 UNREADABLE = "\ufffd"
 """Stands for a character that must match nothing, itself included."""
 _MIXED_NUMBER = re.compile(r"(\d+)?[ \u00a0\u2009\u202f]?([\u00bc-\u00be\u2150-\u215e\u2189])")
-_LINE_HYPHEN = re.compile(r"(?<=[^\W\d_])[-\u2010]\s*\n\s*(?=[a-z\u00e0-\u00ff])")
+_LINE_HYPHEN = re.compile(r"(?<=[^\W\d_])[-\u2010][ \t]*\r?\n[ \t]*(?=[a-z\u00e0-\u00ff])")
 _GROUPED = re.compile(r"(?<=\d)[\u00a0\u2009\u202f](?=\d{3}(?!\d))")
 _WORD = re.compile(
     rf"{UNREADABLE}"
