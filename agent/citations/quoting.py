@@ -10,11 +10,11 @@ words of one sentence, nothing on which a meaning turns. Parts that each stand i
 from __future__ import annotations
 
 import re
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from rapidfuzz import fuzz
 from rapidfuzz.distance import Levenshtein
 
 from agent.citations import vocabulary as v
@@ -31,8 +31,10 @@ MIN_PART = 3
 NEAR = 0.9
 """Similarity from which a near quote can be supported. On the development half every value from 0.7 to 0.95 gives the same verdicts: what
 may differ is decided word by word, and this only ends the list of differences (evals/citation_thresholds.py)."""
-LOOK_NEAR = 60.0
-"""Partial ratio (rapidfuzz, 0 to 100) below which a passage is not aligned at all."""
+ALIKE = 0.5
+"""Share of a quote's words that must stand in a passage somewhere for the two to be aligned at all."""
+DRIFT, FREQUENT = 3, 12
+"""Words by which the differences of a near quote may shift what follows, and occurrences of a word that are looked at."""
 _ELLIPSIS = re.compile(r"[\[(]?\s?(?:\.\s?\.\s?\.|\u2026)+\s?[\])]?")
 
 
@@ -146,18 +148,17 @@ def _turns(word: Word) -> bool:
 
 
 def _window(quote: Sequence[Word], passage: Sequence[Word]) -> tuple[int, int] | None:
-    """The words of the passage that come nearest to the quote, as positions."""
-    if not quote or not passage:
+    """The words of the passage that come nearest to the quote, as positions: where most of its words stand at one distance."""
+    places: dict[str, list[int]] = defaultdict(list)
+    for at, word in enumerate(passage):
+        places[word.form].append(at)
+    shared = sum(word.form in places for word in quote)
+    if shared < ALIKE * len(quote) or not shared:
         return None
-    needle, hay = " ".join(w.form for w in quote), " ".join(w.form for w in passage)
-    if len(needle) >= len(hay):
-        return (0, len(passage)) if fuzz.ratio(needle, hay) >= LOOK_NEAR else None
-    found = fuzz.partial_ratio_alignment(needle, hay, score_cutoff=LOOK_NEAR)
-    if found is None:
-        return None
-    start = hay.count(" ", 0, found.dest_start)
-    end = hay.count(" ", 0, found.dest_end) + 1
-    return max(0, start - 1), min(len(passage), end + 1)
+    shifts = Counter(at - start for start, word in enumerate(quote) for at in places.get(word.form, ())[:FREQUENT])
+    best = max(shifts, key=lambda shift: (sum(shifts[shift + near] for near in range(-DRIFT, DRIFT + 1)), -abs(shift)))
+    slack = DRIFT + len(quote) // 10
+    return max(0, best - slack), min(len(passage), best + len(quote) + slack)
 
 
 @lru_cache(maxsize=1024)
