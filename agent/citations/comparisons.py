@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 
 from agent.citations import vocabulary as v
-from agent.citations.differences import differences
+from agent.citations.differences import differences, root
 from agent.citations.polarity import covered, negative
 from agent.citations.statements import POLES, REACH, Text, tells
 from agent.citations.words import is_number
@@ -50,7 +50,9 @@ def altered(claim: Text, quote: Text, topic: Set[str], names: Set[str]) -> str:
 def _turned(claim: Text, at: int, told: Mapping[str, str], names: Set[str]) -> bool:
     """Whether a word of the claim denies, or stands for another drug, another number or the opposite of what the quote has there."""
     form, stem = claim.words[at].form, claim.stems[at]
-    if negative(form) or (form in v.NUMBER_WORDS and any(w in v.NUMBER_WORDS for w in told)):
+    if negative(form):
+        return all(root(form) != root(w) for w in told)
+    if (form in v.NUMBER_WORDS and any(w in v.NUMBER_WORDS for w in told)):
         return True
     if stem in names:
         return any(s in names and s != stem for s in told.values())

@@ -64,7 +64,7 @@ def _same(mine: Word, told: Word, meanings: Meanings | None) -> bool:
     if _spelled(a) == _spelled(b):
         return True
     if a in v.PROTECTED or b in v.PROTECTED:
-        return a in v.UNITS and b in v.UNITS and v.UNITS[a] == v.UNITS[b]
+        return v.UNITS[a] == v.UNITS[b] if a in v.UNITS and b in v.UNITS else a not in v.UNITS and root(a) == root(b)
     if root(a) == root(b):
         return True
     return _slip(a, b, meanings)

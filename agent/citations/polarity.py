@@ -109,6 +109,8 @@ def _attributive(words: Sequence[Word], at: int, after: int) -> bool:
 
 def _reach(words: Sequence[Word], at: int, after: int) -> int:
     """Where the reach of a negation ends: at the preposition after what it denies; "no" and "without" reach through an "of"."""
+    if at > 1 and words[at - 2].form in ("that", "which", "who"):
+        return min(after, at + 2)  # "loss that is not explained needs referral"
     for place in range(at + 2, after):
         form = words[place].form
         if form in _PHRASES or (form == "of" and words[at].form not in ("no", "without", "lack", "absence", "neither", "nor")):

@@ -35,6 +35,8 @@ ALIKE = 0.5
 """Share of a quote's words that must stand in a passage somewhere for the two to be aligned at all."""
 DRIFT, FREQUENT = 3, 12
 """Words by which the differences of a near quote may shift what follows, and occurrences of a word that are looked at."""
+_JOINING = frozenset(("to", "and", "by", "should"))
+"""Words that an ellipsis may leave out with what they join, although no near quote may change them."""
 _ELLIPSIS = re.compile(r"[\[(]?\s?(?:\.\s?\.\s?\.|\u2026)+\s?[\])]?")
 
 
@@ -144,7 +146,7 @@ def stitched(quote: Sequence[str], passages: Sequence[Sequence[str]]) -> bool:
 
 
 def _turns(word: Word) -> bool:
-    return is_number(word.form) or word.form in v.PROTECTED or (word.raw[0].isupper()) or not word.form[0].isalpha()
+    return is_number(word.form) or (word.form in v.PROTECTED and word.form not in _JOINING) or (word.raw[0].isupper()) or not word.form[0].isalpha()
 
 
 def _window(quote: Sequence[Word], passage: Sequence[Word]) -> tuple[int, int] | None:
