@@ -36,8 +36,8 @@ def altered(claim: Text, quote: Text, topic: Set[str], names: Set[str]) -> str:
     if changed > ALTERED * len(claim.words):
         return ""
     for first, last, there, end in blocks:
-        mine = [p for p in range(first, last) if claim.stems[p] not in topic]
         told = {quote.words[p].form: quote.stems[p] for p in range(there, end)}
+        mine = [p for p in range(first, last) if told or claim.stems[p] not in topic]  # a claim may add its topic, not put it for another
         new = next((p for p in mine if claim.words[p].form not in told and _turned(claim, p, told, names)), None)
         if new is not None:
             return f"the claim repeats the quote but for {claim.words[new].raw!r}"
@@ -52,8 +52,10 @@ def _turned(claim: Text, at: int, told: Mapping[str, str], names: Set[str]) -> b
     form, stem = claim.words[at].form, claim.stems[at]
     if negative(form):
         return all(root(form) != root(w) for w in told)
-    if (form in v.NUMBER_WORDS and any(w in v.NUMBER_WORDS for w in told)):
+    if form in v.NUMBER_WORDS and any(w in v.NUMBER_WORDS for w in told):
         return True
+    if form in v.UNITS and any(w in v.UNITS and v.UNITS[w] != v.UNITS[form] for w in told):
+        return not any(is_number(w) or w in v.NUMBER_WORDS for w in told)  # with a number it may be the same time in other units
     if stem in names:
         return any(s in names and s != stem for s in told.values())
     axes = dict(POLES.get(form, ()))

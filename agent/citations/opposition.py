@@ -84,12 +84,12 @@ def _poles(quote: Text, axis: str) -> dict[int, list[int]]:
 
 
 def _prefixed(claim: Text, quote: Text) -> str:
-    """An "untreated" for a "treated"."""
-    mine, told = claim.forms, quote.forms
-    for one, other, who in ((mine, told, "claim"), (told, mine, "quote")):
-        for word in one:
+    """An "untreated" for a "treated"; "not treated" is the same as the first."""
+    for one, other, who in ((claim, quote, "claim"), (quote, claim, "quote")):
+        affirmed = {w.form for w, mark in zip(other.words, other.polarity, strict=True) if mark != DENIED}
+        for word in one.forms:
             for prefix in v.OPPOSITE_PREFIXES:
                 plain = word.removeprefix(prefix)
-                if plain != word and len(plain) >= 5 and plain in other and word not in other and plain not in one:
+                if plain != word and len(plain) >= 5 and plain in affirmed and word not in other.forms and plain not in one.forms:
                     return f"the {who} says {word!r}, the other {plain!r}"
     return ""

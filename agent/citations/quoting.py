@@ -146,7 +146,8 @@ def stitched(quote: Sequence[str], passages: Sequence[Sequence[str]]) -> bool:
 
 
 def _turns(word: Word) -> bool:
-    return is_number(word.form) or (word.form in v.PROTECTED and word.form not in _JOINING) or (word.raw[0].isupper()) or not word.form[0].isalpha()
+    turning = word.form in v.PROTECTED and word.form not in _JOINING
+    return turning or is_number(word.form) or word.raw[0].isupper() or not word.form[0].isalpha()
 
 
 def _window(quote: Sequence[Word], passage: Sequence[Word]) -> tuple[int, int] | None:

@@ -41,7 +41,7 @@ def test_written_forgeries_are_caught_and_honest_citations_kept() -> None:
 def test_forgeries_by_rule_never_pass_as_quotes_and_seldom_as_claims() -> None:
     as_quotes, as_claims = by_rule(SHELF, QUIET)["all"]
     assert all(as_quotes)
-    assert sum(as_claims) / len(as_claims) >= 0.98
+    assert sum(as_claims) / len(as_claims) >= 0.99
 
 
 def test_every_claim_that_reports_make_today_is_kept() -> None:
