@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from agent.citations import vocabulary as v
-from agent.citations.comparisons import altered, contrasted, reversed_order
+from agent.citations.comparisons import altered, contrasted, exchanged, reversed_order
 from agent.citations.differences import root
 from agent.citations.limits import dropped, stronger
 from agent.citations.meanings import Meanings
@@ -69,7 +69,8 @@ def bears(claim: str, passage: Passage, place: Place, meanings: Meanings | None 
         or _subjects(named, told)
         or altered(said, told.sentence, told.topic, drugs | told.drug_stems)
         or opposite(said, told.sentence, told.topic)
-        or reversed_order(said, told.sentence)
+        or reversed_order(said, told.sentence, told.topic)
+        or exchanged(said, told.sentence)
         or contrasted(said, told.sentence, told.topic)
         or denied(said, told.sentence, told.topic)
         or dropped(said, told.sentence, told.topic)

@@ -13,20 +13,41 @@ from agent.citations.polarity import covered, negative
 from agent.citations.statements import POLES, REACH, Text, tells
 from agent.citations.words import is_number
 
+_PLACES = frozenset("in for at with during by on".split())
+"""Words at which what stands after a comparison ends."""
+_MIDDLES = frozenset(("and", "while", "whereas", "but"))
 ALTERED, SHORT = 0.25, 2
 """Share of a claim's words up to which it counts as a repetition of its quote, and words that a dropped negation may take along."""
 
 
-def reversed_order(claim: Text, quote: Text) -> str:
+def reversed_order(claim: Text, quote: Text, topic: Set[str]) -> str:
     """Two things compared, with what is said of the one said of the other."""
     for phrase in v.COMPARATIVES:
         mine, told = _cut(claim, phrase), _cut(quote, phrase)
         if mine is None or told is None:
             continue
         crossing = (mine[0] - mine[1]) & (told[1] - told[0]) | (mine[1] - mine[0]) & (told[0] - told[1])
-        if crossing:
+        if crossing - topic:
             return f"the claim turns round what the quote compares with {phrase!r}"
     return ""
+
+
+def exchanged(claim: Text, quote: Text) -> str:
+    """Two things said of two subjects, each said of the other: both halves of the claim take words from both halves of the quote."""
+    for middle in (p for p, w in enumerate(claim.words) if w.form in _MIDDLES):
+        mine = _halves(claim, middle)
+        if not all(mine):
+            continue
+        for cut in (p for p, w in enumerate(quote.words) if w.form in _MIDDLES):
+            told = _halves(quote, cut)
+            if all(one & (told[0] - told[1]) and one & (told[1] - told[0]) for one in (mine[0] - mine[1], mine[1] - mine[0])):
+                return f"the claim exchanges what the quote says before and after {quote.words[cut].raw!r}"
+    return ""
+
+
+def _halves(text: Text, at: int) -> tuple[set[str], set[str]]:
+    told = [p for p, w in enumerate(text.words) if tells(w)]
+    return {text.stems[p] for p in told if p < at}, {text.stems[p] for p in told if p > at}
 
 
 def altered(claim: Text, quote: Text, topic: Set[str], names: Set[str]) -> str:
@@ -51,7 +72,7 @@ def _turned(claim: Text, at: int, told: Mapping[str, str], names: Set[str]) -> b
     """Whether a word of the claim denies, or stands for another drug, another number or the opposite of what the quote has there."""
     form, stem = claim.words[at].form, claim.stems[at]
     if negative(form):
-        return all(root(form) != root(w) for w in told)
+        return not any(root(form) == root(w) or {form, w} <= v.RARELY for w in told)
     if form in v.NUMBER_WORDS and any(w in v.NUMBER_WORDS for w in told):
         return True
     if form in v.UNITS and any(w in v.UNITS and v.UNITS[w] != v.UNITS[form] for w in told):
@@ -101,4 +122,5 @@ def _cut(text: Text, phrase: str) -> tuple[set[str], set[str]] | None:
     clause = text.words[first].clause
     near = range(max(0, first - 2 * REACH), min(len(text.words), last + 1 + 2 * REACH))
     beside = [p for p in near if tells(text.words[p]) and text.words[p].clause == clause]
-    return {text.stems[p] for p in beside if p < first}, {text.stems[p] for p in beside if p > last}
+    end = next((p for p in near if p > last + 1 and text.words[p].form in _PLACES), len(text.words))
+    return {text.stems[p] for p in beside if p < first}, {text.stems[p] for p in beside if last < p < end}

@@ -46,7 +46,8 @@ def stronger(claim: Text, quote: Text) -> str:
         if word.form in v.STRONG_MODALS and quote.forms.isdisjoint(v.STRONG_MODALS):
             return f"the claim says {word.raw!r}, the quote does not"
     if claim.forms.isdisjoint(v.WEAK_MODALS):
-        weak = [at for at, w in enumerate(quote.words) if w.form in v.WEAK_MODALS]
+        relative = ("that", "which", "who")  # a lesion "that suggests melanoma" weakens nothing that is said of it
+        weak = [at for at, w in enumerate(quote.words) if w.form in v.WEAK_MODALS and (at == 0 or quote.words[at - 1].form not in relative)]
         said = {s for s, w in zip(claim.stems, claim.words, strict=True) if tells(w)}
         for at in weak:
             after = [p for p in range(at + 1, len(quote.words)) if quote.words[p].clause == quote.words[at].clause and tells(quote.words[p])]
