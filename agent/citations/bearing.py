@@ -11,15 +11,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 from agent.citations import vocabulary as v
 from agent.citations.comparisons import altered, contrasted, exchanged, reversed_order
 from agent.citations.differences import root
 from agent.citations.limits import dropped, stronger
 from agent.citations.meanings import Meanings
+from agent.citations.numbers import miscounted
 from agent.citations.opposition import denied, opposite
 from agent.citations.polarity import negative
-from agent.citations.quantities import Amount, amounts, comparable, stretches
+from agent.citations.quantities import amounts
 from agent.citations.quoting import Place
 from agent.citations.statements import Text
 from agent.citations.words import Word, disguised, words
@@ -64,7 +66,7 @@ def bears(claim: str, passage: Passage, place: Place, meanings: Meanings | None 
     drugs = _drug_stems(mine, meanings)
     checked = {stem for name, stems in named.items() if name in told.allowed for stem in stems} | drugs
     return (
-        _numbers(said, told.quote, told.topic)
+        miscounted(said, told.quote, told.topic)
         or _drugs(claim, told, meanings)
         or _subjects(named, told)
         or altered(said, told.sentence, told.topic, drugs | told.drug_stems)
@@ -119,42 +121,6 @@ def context(told: Sequence[Word], place: Place) -> tuple[Word, ...]:
     return tuple(w for w in told if first <= w.sentence <= last)
 
 
-def _numbers(claim: Text, quote: Text, topic: frozenset[str]) -> str:
-    stated, named = amounts(quote.words), amounts(claim.words)
-    for amount in named:
-        if claim.words[amount.at].form in topic and not amount.dimension:
-            continue
-        same = [a for a in stated if a.same == amount.same]
-        shown = " ".join(w.raw for w in claim.words[amount.at : amount.last + 2])
-        if not same:
-            return f"the claim says {shown!r}, the quote does not"
-        if not any(comparable(amount.comparator, a.comparator) for a in same):
-            return f"the claim says {shown!r} with another comparator than the quote"
-        alike = [a for a in stated if a.dimension == amount.dimension]
-        if amount.at not in claim.copied and _misplaced(claim, amount, named, quote, alike, topic):
-            return f"the claim says {shown!r} of something else than the quote"
-    return ""
-
-
-def _misplaced(claim: Text, amount: Amount, named: Sequence[Amount], quote: Text, alike: Sequence[Amount], topic: frozenset[str]) -> bool:
-    """Whether the words around a claim's number speak, in the quote, of another number of the same kind."""
-    if len({a.value for a in alike}) < 2:
-        return False
-    own = [a for a in named if a.dimension == amount.dimension]
-    stretch = stretches(claim.words, own)[own.index(amount)]
-    said = {claim.stems[p] for p in stretch if _discerns(claim.words[p]) and not amount.at <= p <= amount.last} - topic
-    scores = [
-        (len(said & {quote.stems[p] for p in part if _discerns(quote.words[p])}), a.value == amount.value)
-        for part, a in zip(stretches(quote.words, alike), alike, strict=True)
-    ]
-    return max((s for s, right in scores if not right), default=0) > max((s for s, right in scores if right), default=0)
-
-
-def _discerns(word: Word) -> bool:
-    form = word.form
-    return (form not in v.EMPTY and form not in v.LINKS and form not in v.UNITS and form != "every") or form in ("under", "over", "before")
-
-
 def _drugs(claim: str, told: _Told, meanings: Meanings | None) -> str:
     foreign = meanings.drugs(claim) - told.drugs if meanings is not None else None
     return f"the claim names {', '.join(sorted(foreign)).replace('_', ' ')}, the quote does not" if foreign else ""
@@ -177,6 +143,7 @@ def _coverage(claim: Text, told: _Told, granted: Set[str]) -> str:
     if not asked:
         return ""
     there, quote = set(told.sentence.stems), set(told.quote.stems)
+    there |= {one.form + other.form for one, other in pairwise(told.sentence.words)}  # written together at the end of a line
     missing = [w.raw for w, s in zip(claim.words, claim.stems, strict=True) if s in asked and s not in there]
     if len(asked & there) < SHARED * len(asked):
         return f"the claim speaks of {', '.join(repr(m) for m in missing[:3])}, the quote does not"

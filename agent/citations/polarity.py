@@ -19,6 +19,8 @@ _LIST_WORDS = 4
 _SUBJECT, _SHORT = 6, 3
 """Words before a passive denial that it denies at most, and after "little" or "few"."""
 _PHRASES = frozenset("for in with after before during at by from on to as".split())
+_NOUNS = frozenset("no without lack absence neither nor".split())
+"""Negations of a noun, which reach through an "of"."""
 _OPENING = frozenset("whose after before by with that which from to when if and as for".split())
 _CANCEL = 3
 """Words within which a second negation takes back the first ("should not be avoided")."""
@@ -108,12 +110,16 @@ def _attributive(words: Sequence[Word], at: int, after: int) -> bool:
 
 
 def _reach(words: Sequence[Word], at: int, after: int) -> int:
-    """Where the reach of a negation ends: at the preposition after what it denies; "no" and "without" reach through an "of"."""
+    """Where the reach of a negation ends: at the preposition or the "and" after what it denies; "no" and "without" reach through
+    an "of", "without" over a few words only."""
     if at > 1 and words[at - 2].form in ("that", "which", "who"):
         return min(after, at + 2)  # "loss that is not explained needs referral"
+    if words[at].form == "without":
+        after = min(after, at + 2 + _SHORT)
+    no = words[at].form in v.PARTICLES or words[at].form == "without"
     for place in range(at + 2, after):
         form = words[place].form
-        if form in _PHRASES or (form == "of" and words[at].form not in ("no", "without", "lack", "absence", "neither", "nor")):
+        if form in _PHRASES or (form == "and" and no) or (form == "of" and words[at].form not in _NOUNS):
             return place
     return after
 
