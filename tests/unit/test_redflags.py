@@ -13,6 +13,14 @@ from knowledge.redflags import RedFlags, floor
 from knowledge.schema import Measure, Rule, When
 
 FLAGGED = [
+    ("Drank windscreen washer fluid containing methanol last night, vision is snowy and white this morning.", "emergency"),
+    ("Started topiramate ten days ago for migraine; both eyes ache, vision suddenly short-sighted, shallow anterior chambers.", "emergency"),
+    ("On pembrolizumab for melanoma; photophobia and cells in both anterior chambers.", "urgent"),
+    ("34 weeks pregnant, blood pressure 170/115, headache and flashing lights.", "emergency"),
+    ("Took a handful of quinine tablets; sudden loss of vision in both eyes.", "emergency"),
+    ("Eight hours of prone spinal surgery; woke with severe loss of vision in both eyes.", "emergency"),
+    ("Hypermature cataract, painful eye, IOP 48 mmHg.", "emergency"),
+    ("Linezolid for six months for resistant tuberculosis, now colours are washed out and acuity has fallen to 6/36 in both eyes.", "urgent"),
     ("Painful red right eye with haloes, vomiting, fixed mid-dilated pupil and hazy cornea. IOP 55 mmHg.", "emergency"),
     ("71M woke with sudden painless loss of vision in the left eye, cherry-red spot, RAPD.", "emergency"),
     ("Four days after cataract surgery: pain, falling vision, hypopyon.", "emergency"),
