@@ -31,8 +31,9 @@ RECORDED = {"symptom": 0.85, "sign": 0.75, "history": 0.6, "exposure": 0.6, "cou
 UNIFORM = 0.5
 """Share of cases whose condition is drawn evenly instead of by its prior: rare ones are what the atlas is for."""
 SECOND_DISEASE = 0.15
-STRAY = 0.35
-"""Chance of each of two further findings that belong to no disease of this patient."""
+STRAY = 0.2
+"""Chance, for every finding told, of one more that belongs to no disease of this patient: long letters hold more of them."""
+ASKED_OF_RIVALS = 0.8
 REWORDED = 0.4
 TYPO = 0.04
 _OTHER_WORDS = {
@@ -53,7 +54,7 @@ class GeneratedCase:
     detail: int
 
 
-def cases(library: Library, count: int, seed: int, detail: tuple[int, int] = (2, 8)) -> Iterator[GeneratedCase]:
+def cases(library: Library, count: int, seed: int, detail: tuple[int, int] = (1, 14)) -> Iterator[GeneratedCase]:
     """`count` narratives with up to `detail` true findings each. The same seed gives the same cases."""
     rng = random.Random(seed)
     priors = Parameters().priors
@@ -66,11 +67,11 @@ def cases(library: Library, count: int, seed: int, detail: tuple[int, int] = (2,
 def _case(library: Library, condition: Condition, rng: random.Random, detail: int) -> GeneratedCase:
     present, absent = _drawn(condition, rng)
     chosen = [f for f in present if rng.random() < RECORDED[library.finding[f].kind]][:detail] or present[:1] or [_first(condition)]
-    noise = _noise(library, condition, rng)
+    noise = _noise(library, condition, len(chosen), rng)
     told = [*chosen, *noise]
     rng.shuffle(told)
     words = [_words(library, f, rng) for f in told]
-    denied = [_words(library, f, rng) for f in rng.sample(absent, min(len(absent), detail // 3))]
+    denied = [_words(library, f, rng) for f in _denied(library, condition, absent, rng, detail // 3)]
     text = rng.choice(_OPENINGS).format(who=_person(condition, rng), first=words[0])
     text += "".join(f" {word[0].upper()}{word[1:]}." for word in words[1:])
     if denied:
@@ -90,14 +91,23 @@ def _drawn(condition: Condition, rng: random.Random) -> tuple[list[str], list[st
     return present, absent
 
 
-def _noise(library: Library, condition: Condition, rng: random.Random) -> list[str]:
+def _denied(library: Library, condition: Condition, absent: list[str], rng: random.Random, count: int) -> list[str]:
+    """Findings said to be absent: what one asks after is mostly what the rivals of a condition would show."""
+    own = {f for fs in condition.findings.values() for f in fs}
+    rivals = [library.condition[d.against] for d in condition.discriminators] or [rng.choice(library.conditions)]
+    theirs = [f for r in rivals for level in ("hallmark", "common") for f in r.findings.get(level, ()) if f not in own]  # type: ignore[call-overload]
+    pool = [rng.choice(theirs if theirs and (rng.random() < ASKED_OF_RIVALS or not absent) else absent or theirs or [""]) for _ in range(count)]
+    return [f for f in dict.fromkeys(pool) if f]
+
+
+def _noise(library: Library, condition: Condition, told: int, rng: random.Random) -> list[str]:
     """Findings of a second disease, and strays drawn by their background rate."""
     found = []
     if rng.random() < SECOND_DISEASE:
         second = rng.choice(library.conditions)
         found += _drawn(second, rng)[0][: rng.randint(1, 2)]
     strays = [f for f in library.findings if f.kind in ("symptom", "sign", "history", "course")]
-    found += [rng.choices(strays, [f.background for f in strays])[0].id for _ in range(2) if rng.random() < STRAY]
+    found += [rng.choices(strays, [f.background for f in strays])[0].id for _ in range(told) if rng.random() < STRAY]
     return [f for f in dict.fromkeys(found) if condition.level_of(f) is None]
 
 

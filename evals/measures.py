@@ -12,7 +12,11 @@ SMALLEST = 1e-9
 
 @dataclass(frozen=True)
 class Judged:
-    """One differential beside its truth: p(reference), rank of the first acceptable condition (0 best), top probability, hit, entropy."""
+    """One differential beside its truth: p(reference), rank of the first acceptable condition (0 best), top probability, hit, entropy.
+
+    A condition's rank counts conditions only, as a differential lists them; `other` ranks among all. Confidence and hit are the top one's,
+    `other` included.
+    """
 
     reference_probability: float
     rank: int
@@ -45,9 +49,10 @@ def judge(probabilities: Mapping[str, float], reference: str, accepted: Set[str]
     1
     """
     order = sorted(probabilities, key=lambda c: (-probabilities[c], c))
-    rank = next((n for n, concept in enumerate(order) if concept in accepted), len(order))
+    listed = order if other in accepted else [c for c in order if c != other]
+    rank = next((n for n, concept in enumerate(listed) if concept in accepted), len(listed))
     doubt = -math.fsum(p * math.log(p) for p in probabilities.values() if p > 0)
-    return Judged(probabilities.get(reference, 0.0), rank, probabilities[order[0]], rank == 0, doubt, probabilities.get(other, 0.0))
+    return Judged(probabilities.get(reference, 0.0), rank, probabilities[order[0]], order[0] in accepted, doubt, probabilities.get(other, 0.0))
 
 
 def scorecard(judged: Sequence[Judged]) -> Scorecard:

@@ -10,13 +10,14 @@ from knowledge.schema import AgeBand, Level, Prior
 
 @dataclass(frozen=True)
 class Parameters:
-    """Probabilities per level and prior class are ours; they order, they do not measure.
+    """Probabilities per level and prior class are the editors': they order, they do not measure. `evals/README.md` says how the rest was
+    chosen (`python -m evals.scorers --fit`).
 
-    levels: P(finding | condition), before the leak is added. priors: relative frequency of a condition in an eye clinic.
-    prior_weight: exponent on the prior (with its age and sex). other_prior: share of cases that no condition of the atlas explains.
-    temper: exponent on the likelihood. kinds: exponent per kind of finding on top of it. absent: the same for a finding denied.
-    overlap: how far findings that point to the same conditions share one vote (0 not at all).
-    generic: how much of a finding's average support over all conditions `other` may claim. max_nats: limit of one finding's log ratio.
+    levels: P(finding | condition), before the leak. priors: relative frequency of a condition in an eye clinic. prior_weight: exponent on
+    the prior with its age and sex. other_prior: share of cases that no condition of the atlas explains. temper: exponent on the likelihood.
+    crowding: how much each further finding that is present takes from the weight of all, for long letters repeat themselves and wander.
+    absent: exponent on findings denied, on top of the temper. generic: the share of a finding's mean support over all conditions that
+    `other` may claim; beyond: the same for findings from beyond the eye, on top. max_nats: limit of one finding's log ratio.
     named_nats and the next two: nats for a condition the narrative names, for a child of it, and for one it rules out.
     """
 
@@ -26,14 +27,13 @@ class Parameters:
     priors: Mapping[Prior, float] = field(
         default_factory=lambda: {"very_common": 0.06, "common": 0.025, "uncommon": 0.008, "rare": 0.002, "very_rare": 0.0007}
     )
-    kinds: Mapping[str, float] = field(default_factory=dict)
-    prior_weight: float = 1.0
-    other_prior: float = 0.05
-    temper: float = 0.7
-    absent: float = 1.0
-    overlap: float = 0.0
-    generic: float = 0.0
-    leak: bool = False
+    prior_weight: float = 0.8
+    other_prior: float = 0.1
+    temper: float = 1.4
+    crowding: float = 0.04
+    absent: float = 0.5
+    generic: float = 1.25
+    beyond: float = 0.5
     max_nats: float = 5.5
     named_nats: float = 4.0
     named_child_nats: float = 2.5
