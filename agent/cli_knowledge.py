@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from typing import Annotated
+
 import typer
 
 from agent.command import told
-from agent.errors import KnowledgeError
-from agent.output import standard_output
+from agent.errors import InputError, KnowledgeError
+from agent.output import dump, standard_output
 
 knowledge_app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="The disease atlas, the guideline statements and the red-flag rules."
@@ -17,13 +20,10 @@ knowledge_app = typer.Typer(
 def knowledge_build() -> None:
     """Build the knowledge index for the knowledge files as they are (done by itself when needed), and again when it is damaged."""
     from agent.settings import load_settings
-    from knowledge import index
-    from knowledge.embedding import SentenceEmbedder
+    from knowledge.opening import build_index
 
     with told():
-        settings = load_settings()
-        embedder = SentenceEmbedder(settings.knowledge.embedding_model)
-        target = index.ensure(settings.knowledge.directory or settings.data_directory / "index", embedder, verified=True)
+        target = build_index(load_settings(), verified=True)
         with standard_output():
             typer.echo(f"knowledge index {target.name} is ready")
 
@@ -47,3 +47,78 @@ def knowledge_check() -> None:
             )
         if found:
             raise KnowledgeError(f"the knowledge files hold {len(found)} faults")
+
+
+@knowledge_app.command("search")
+def knowledge_search(
+    query: Annotated[str, typer.Argument(help="A question or key words.")],
+    passages: Annotated[int, typer.Option("--passages", "-k", min=1, max=100, help="How many passages to show.")] = 5,
+    jurisdiction: Annotated[
+        list[str] | None, typer.Option(help="Only documents that apply there, e.g. England. May be repeated; unset: the setting.")
+    ] = None,
+    since: Annotated[int | None, typer.Option(help="Only documents of this year or later; unset: the setting.")] = None,
+    outdated: Annotated[bool, typer.Option("--outdated", help="Also what is withdrawn, superseded or past its review date, marked.")] = False,
+    json_output: Annotated[bool, typer.Option("--json", help="One JSON object on standard output and nothing else.")] = False,
+) -> None:
+    """Search guideline statements and your own documents: ranked passages with their sources, and who disagrees."""
+    from agent.ports import Scope
+    from agent.settings import load_settings
+    from knowledge.opening import open_knowledge
+
+    with told():
+        if not query.strip():
+            raise InputError("the query is empty")
+        settings = load_settings()
+        scope = Scope(
+            jurisdictions=tuple(jurisdiction) if jurisdiction else settings.knowledge.jurisdictions,
+            since=settings.knowledge.since if since is None else since,
+            outdated=outdated,
+        )
+        retriever = open_knowledge(settings).retriever
+        found = retriever.search(query, passages, scope)
+        with standard_output():
+            if json_output:
+                dump({"query": query, "index": retriever.identity, "results": [e.model_dump(mode="json") for e in found]}, sys.stdout)
+                sys.stdout.write("\n")
+                return
+            from rich.console import Console
+
+            from agent.knowledge_view import print_results
+
+            print_results(Console(highlight=False), found, retriever)
+
+
+@knowledge_app.command("show")
+def knowledge_show(
+    key: Annotated[str, typer.Argument(help="A passage's key, as search and reports print it, or a condition of the atlas.")],
+    json_output: Annotated[bool, typer.Option("--json", help="One JSON object on standard output and nothing else.")] = False,
+) -> None:
+    """Print one passage with its source, its validity and who disagrees; or a condition's profile."""
+    from agent.settings import load_settings
+    from knowledge import index
+    from knowledge.opening import open_knowledge
+    from knowledge.terminology import Terminology
+
+    with told():
+        opened = open_knowledge(load_settings())
+        library = index.load_library(opened.directory)
+        evidence = opened.retriever.passage(key.strip("[] "))
+        named = None if evidence is not None or key in library.condition else Terminology(library).resolve(key)
+        condition = None if evidence is not None else library.condition.get(named[0] if named else key)
+        shown = evidence or condition
+        if shown is None:
+            raise InputError(f"{key!r} is no passage's key and names no condition: `fovea knowledge search` finds passages by their words")
+        with standard_output():
+            if json_output:
+                dump(shown.model_dump(mode="json"), sys.stdout)
+                sys.stdout.write("\n")
+                return
+            from rich.console import Console
+
+            from agent.knowledge_view import print_condition, print_passage
+
+            console = Console(highlight=False)
+            if evidence is not None:
+                print_passage(console, evidence, opened.retriever, library)
+            elif condition is not None:
+                print_condition(console, condition, library)

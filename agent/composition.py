@@ -23,6 +23,7 @@ _LEADS = {
     "monitoring": "Monitoring {name}",
     "screening": "Screening and {name}",
     "risk": "Risk in {name}",
+    "document": "From your own documents on {name}",
 }
 
 
@@ -36,12 +37,36 @@ def claims(differential: Differential, findings: Sequence[Finding], evidence: Se
     made = [Claim(text=f"Most likely {first.name} (probability {percent(first.probability)}), on: {basis}.")]
     named = {entry.concept_id: entry.name for entry in differential}
     about = sorted(evidence, key=lambda e: first.concept_id not in e.concepts)
-    for passage in about[:MAX_CITED_CLAIMS]:
+    for passage in _first(_beside(about), MAX_CITED_CLAIMS):
         concept = next((c for c in (first.concept_id, *named) if c in passage.concepts and c in named), None)
         if concept is not None:
             lead = _LEADS[passage.kind].format(name=named[concept])
-            made.append(Claim(text=f"{lead}: {passage.text}", citations=(Citation(key=passage.key, quote=passage.text),)))
+            made.append(Claim(text=f"{lead}{_differing(passage, about)}: {passage.text}", citations=(_quoting(passage),)))
     return tuple(made)
+
+
+def _quoting(passage: Evidence) -> Citation:
+    return Citation(key=passage.key, quote=passage.text)
+
+
+def _beside(evidence: Sequence[Evidence]) -> list[Evidence]:
+    """The evidence in its order, but each passage followed by those that dispute it."""
+    pairs = ((passage, *(other for other in evidence if other.key in passage.disputes)) for passage in evidence)
+    return list({passage.key: passage for pair in pairs for passage in pair}.values())
+
+
+def _first(passages: Sequence[Evidence], count: int) -> Sequence[Evidence]:
+    """The first passages, and those that dispute the last of them: a dispute is shown with both its sides."""
+    while 0 < count < len(passages) and passages[count].key in passages[count - 1].disputes:
+        count += 1
+    return passages[:count]
+
+
+def _differing(passage: Evidence, evidence: Sequence[Evidence]) -> str:
+    """What tells the reader that another passage of the report says something else on the same matter."""
+    if not any(other.key in passage.disputes for other in evidence):
+        return ""
+    return f", on which bodies differ ({passage.source.jurisdiction})"
 
 
 def triage(floor: TriageDecision, differential: Differential, library: Library) -> TriageDecision:

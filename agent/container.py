@@ -15,11 +15,11 @@ from agent.ports import ImageStore, Localizer, Reasoner
 from agent.settings import Settings, load_settings
 from agent.thresholds import ThresholdStore
 from knowledge import index
-from knowledge.embedding import SentenceEmbedder
+from knowledge.following import FollowingRetriever
 from knowledge.library import Library
+from knowledge.opening import open_knowledge
 from knowledge.reading import NarrativeReader
 from knowledge.redflags import RedFlags
-from knowledge.retrieval import IndexRetriever
 
 ReasonerKind = Literal["atlas", "vllm"]
 _BUILDING = threading.Lock()
@@ -33,11 +33,10 @@ def build(settings: Settings | None = None, reasoner: ReasonerKind = "atlas", *,
     Raises `SettingsError`, `KnowledgeError` or `LocalizerError` with what to do.
     """
     settings = settings or load_settings()
-    embedder = SentenceEmbedder(settings.knowledge.embedding_model)
-    directory = index.ensure(settings.knowledge.directory or settings.data_directory / "index", embedder)
-    library = index.load_library(directory)
-    reader = NarrativeReader(library, index.load_patterns(directory))
-    retriever = IndexRetriever(directory, embedder)
+    knowledge = open_knowledge(settings)
+    retriever = knowledge.retriever
+    library = index.load_library(knowledge.directory)
+    reader = NarrativeReader(library, index.load_patterns(knowledge.directory))
     images = _images(settings)
     thinker, initial = _reasoner(reasoner, settings, library, reader, retriever, images)
     return Deps(
@@ -85,7 +84,7 @@ def _localizer(settings: Settings) -> Localizer:
 
 
 def _reasoner(
-    kind: ReasonerKind, settings: Settings, library: Library, reader: NarrativeReader, retriever: IndexRetriever, images: ImageStore
+    kind: ReasonerKind, settings: Settings, library: Library, reader: NarrativeReader, retriever: FollowingRetriever, images: ImageStore
 ) -> tuple[Reasoner, float]:
     if kind == "atlas":
         from agent.reasoners.atlas import AtlasReasoner

@@ -47,7 +47,8 @@ class Evidence(Value):
     """A retrieved statement. `key` is a content hash: it changes when the words change.
 
     `strength` is the body's own grading of a recommendation, empty where it gives none. `reviewed` is the day the words here were last
-    held against the document. `outdated` says why the statement no longer holds (empty: it does). `disputes` are the keys of statements
+    held against the document, `review_by` the day by which the body
+    means to revise it. `outdated` says why the statement no longer holds (empty: it does). `disputes` are the keys of statements
     by other bodies that say something else on the same matter.
     """
 
@@ -59,6 +60,7 @@ class Evidence(Value):
     score: float
     strength: str = ""
     reviewed: date | None = None
+    review_by: date | None = None
     outdated: str = ""
     disputes: tuple[str, ...] = ()
     locator: Locator | None = None

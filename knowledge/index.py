@@ -1,88 +1,134 @@
-"""Builds the knowledge index: once, by one writer, into a directory named after its content, then renamed into place.
+"""The knowledge index on disk: versions, one writer, an atomic swap, and a check of every byte before it is read.
 
-A directory holds `library.json` (the checked knowledge) and `patterns.json` (its compiled phrases), both fast to load,
-`statements.sqlite` (FTS5 for BM25, and the ranked statements of every condition, which need no model to read) and `chroma/` (dense
-vectors of statements and findings). `manifest.json` holds the sha256 of each of them, so that a damaged index is noticed before it is
-read. Readers never write: the directory may lie on a read-only file system.
+An index directory is named after its content. It holds `about.json` (what it was built from), `library.json` (the checked knowledge) and
+`patterns.json` (its compiled phrases), both fast to load, `passages.sqlite` (BM25, and the ranked passages of every condition, which need
+no model to read) and `chroma/` (dense vectors of passages and findings; on a Chroma server instead where one is set). `manifest.json`
+holds the sha256 of each of them, so that a damaged index is noticed before it is read. It is built beside the others and renamed into
+place; the file `current` then names it, and that file is replaced in one step. Readers never write: the directory may lie on a read-only
+file system.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import shutil
-import sqlite3
 import tempfile
-from collections.abc import Callable, Sequence
-from itertools import zip_longest
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 from filelock import FileLock
 from pydantic import TypeAdapter, ValidationError
 
-from agent.citations import content_key
-from agent.errors import KnowledgeError
-from agent.evidence import Evidence
+from agent.errors import FoveaError, KnowledgeError
+from knowledge import building
 from knowledge import library as library_files
-from knowledge.embedding import Embedder
+from knowledge.building import CHROMA, LIBRARY, PASSAGES, PATTERNS
+from knowledge.dense import ServerDense
+from knowledge.embedding import CachedEmbedder, Embedder
 from knowledge.library import Library
 from knowledge.matching import Pattern
-from knowledge.reading import patterns_of
-from knowledge.redflags import source_of
-from knowledge.schema import Condition, Statement
+from knowledge.passages import OwnPassages
+from knowledge.schema import Entry
 
-FORMAT = 4
+FORMAT = 5
 KEPT_VERSIONS = 3
-LIBRARY, PATTERNS, STATEMENTS, CHROMA, MANIFEST = "library.json", "patterns.json", "statements.sqlite", "chroma", "manifest.json"
-_COMPILER = ("text.py", "matching.py", "reading.py")
-"""The sources that decide what patterns.json holds."""
+MANIFEST, ABOUT, CURRENT = "manifest.json", "about.json", "current"
+_COMPILER = ("text.py", "matching.py", "reading.py", "passages.py")
+"""The sources that decide what patterns.json holds, and the words passages are found by."""
 _SCRATCH = "building-"
-CHROMA_BATCH = 2000
-"""Rows per write; Chroma refuses more than some five thousand."""
-EMBEDDED_PHRASES = 3
-CHROMA_STATEMENTS = "statements"
-CHROMA_FINDINGS = "findings"
-_VIEW_ORDER = ("time_frame", "diagnosis", "management", "monitoring", "screening", "risk")
-_SCHEMA = """
-CREATE TABLE passage (key TEXT PRIMARY KEY, evidence TEXT NOT NULL);
-CREATE VIRTUAL TABLE lexical USING fts5 (key UNINDEXED, text, tokenize = 'porter unicode61');
-CREATE TABLE concept_view (concept TEXT NOT NULL, rank INTEGER NOT NULL, key TEXT NOT NULL, PRIMARY KEY (concept, rank));
-"""
+_LOG = logging.getLogger(__name__)
 
 
-def version(model: str, root: Path = library_files.HERE) -> str:
-    """The name of the index directory for this embedding model and the knowledge files, and their compiler, as they are now."""
+class About(Entry):
+    """What an index was built from. `library` and `documents` are digests; `documents` is empty where there are none."""
+
+    format: int
+    embedding_model: str
+    library: str
+    documents: str
+    passages: int
+    built: datetime
+
+
+def version(model: str, root: Path = library_files.HERE, documents: str = "", server: str | None = None) -> str:
+    """The name of the index directory for this embedding model, the knowledge files and their compiler as they are now, the user's
+    documents by their digest, and the Chroma server, if any, that holds the vectors."""
     here = Path(__file__).parent
     compiler = hashlib.sha256(b"\0".join((here / name).read_bytes() for name in _COMPILER)).hexdigest()
-    return f"v{FORMAT}-{hashlib.sha256(f'{library_files.digest(root)}|{compiler}|{model}'.encode()).hexdigest()[:16]}"
+    content = f"{library_files.digest(root)}|{compiler}|{model}|{documents}|{server or ''}"
+    return f"v{FORMAT}-{hashlib.sha256(content.encode()).hexdigest()[:16]}"
 
 
-def ensure(directory: Path, embedder: Embedder, root: Path = library_files.HERE, *, verified: bool = False) -> Path:
+def ensure(
+    directory: Path,
+    embedder: Embedder,
+    root: Path = library_files.HERE,
+    *,
+    own: OwnPassages | None = None,
+    server: str | None = None,
+    verified: bool = False,
+) -> Path:
     """The index directory for the current knowledge, built when it is not there yet. Any number of processes may call this.
 
-    With `verified` every file of it is checked, and a damaged index is built again. Raises `KnowledgeError`.
+    With `verified` every file of it is checked, and a damaged index is built again. Where it cannot be built, the one that `current`
+    names keeps serving if it was built with the same model, with a warning; with `verified`, and where there is none, the error is
+    raised: `KnowledgeError` or `SettingsError`.
     """
-    target = directory / version(embedder.name, root)
-    usable: Callable[[Path], bool] = is_sound if verified else Path.is_dir
-    if not usable(target):
-        try:
+    target = directory / version(embedder.name, root, own.digest() if own else "", server)
+    usable: Callable[[Path], bool] = (lambda path: is_sound(path, server)) if verified else Path.is_dir
+    try:
+        if not usable(target):
             directory.mkdir(parents=True, exist_ok=True)
             with FileLock(str(directory / "build.lock"), timeout=600):
                 if not usable(target):
                     _remove_scratch(directory)
-                    _build(directory, target, embedder, root)
-                    _prune(directory, target)
-        except OSError as error:
-            raise KnowledgeError(f"cannot build the knowledge index in {directory}: {error}") from error
+                    _build(directory, target, embedder, root, own, server)
+                    _point(directory, target)
+                    _prune(directory, target, server)
+        elif current(directory) != target and os.access(directory, os.W_OK):
+            _point(directory, target)
+    except (OSError, FoveaError) as error:
+        trouble = error if isinstance(error, FoveaError) else KnowledgeError(f"cannot build the knowledge index in {directory}: {error}")
+        older = current(directory)
+        if verified or older is None or not _serves(older, embedder):
+            raise trouble from error
+        _LOG.warning("%s; the knowledge index %s of %s keeps serving", trouble, older.name, about(older).built.date())
+        return older
     return target
 
 
-def is_sound(target: Path) -> bool:
+def current(directory: Path) -> Path | None:
+    """The index that was built or asked for last, if it is still there."""
+    try:
+        name = (directory / CURRENT).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return None
+    return directory / name if name and (directory / name).is_dir() else None
+
+
+def about(target: Path) -> About:
+    """What an index was built from. Raises `KnowledgeError` when it does not say, or was built by another version of Fovea."""
+    try:
+        said = About.model_validate_json((target / ABOUT).read_bytes())
+    except (OSError, ValidationError) as error:
+        raise damaged(target, ABOUT) from error
+    if said.format != FORMAT:
+        raise KnowledgeError(f"{target} has index format {said.format}, and this version of Fovea reads {FORMAT}: run `fovea knowledge build`")
+    return said
+
+
+def is_sound(target: Path, server: str | None = None) -> bool:
     """Whether every file of an index is there and as it was written."""
     try:
-        for name in (LIBRARY, PATTERNS, STATEMENTS):
+        about(target)
+        for name in (LIBRARY, PATTERNS, PASSAGES):
             content(target, name)
+        if server:
+            return ServerDense(server, target.name).is_complete()
         check_dense(target, target / CHROMA)
     except KnowledgeError:
         return False
@@ -141,53 +187,25 @@ def _write_manifest(scratch: Path) -> None:
     (scratch / MANIFEST).write_text(json.dumps(digests, indent=1))
 
 
-def evidence_of(library: Library, statement: Statement) -> Evidence:
-    """The statement as evidence, with its content key and source; the score is filled in by a search."""
-    document = library.document[statement.document]
-    return Evidence(
-        key=key_of(statement),
-        text=statement.text,
-        kind=statement.kind,
-        concepts=statement.concepts,
-        source=source_of(document, statement.section),
-        score=0.0,
-        strength=statement.strength,
-        reviewed=document.reviewed,
-        disputes=tuple(key_of(library.statement[other]) for other in library.disputes(statement.id)),
-    )
-
-
-def key_of(statement: Statement) -> str:
-    """The statement's content key."""
-    return content_key(statement.document, statement.text)
-
-
-def finding_texts(library: Library) -> tuple[list[str], list[str]]:
-    """Ids and texts of findings as they are embedded for a second reading: the name, and the first plain phrases."""
-    ids, texts = [], []
-    for entry in library.findings:
-        for text in (entry.name, *[p for p in entry.phrases if not p.strip().startswith('"')][:EMBEDDED_PHRASES]):
-            ids.append(entry.id)
-            texts.append(text)
-    return ids, texts
-
-
-def _build(directory: Path, target: Path, embedder: Embedder, root: Path) -> None:
+def _build(directory: Path, target: Path, embedder: Embedder, root: Path, own: OwnPassages | None, server: str | None) -> None:
     library = library_files.read(root)
     scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=directory))
+    remembering = CachedEmbedder(embedder, directory / "embeddings.sqlite")
     try:
-        (scratch / LIBRARY).write_bytes(library.model_dump_json().encode())
-        (scratch / PATTERNS).write_text(json.dumps(patterns_of(library)))
-        passages = [evidence_of(library, statement) for statement in library.statements]
-        keys = [p.key for p in passages]
-        if len(set(keys)) != len(keys):
-            twice = next(k for k in keys if keys.count(k) > 1)
-            raise KnowledgeError(f"two statements say the same in one document: {twice!r}")
-        vectors = embedder.embed([f"{p.source.title}. {p.text}" for p in passages])
-        _write_dense(scratch / CHROMA, library, passages, vectors, embedder)
-        queries = embedder.embed([f"{c.name}: {c.description}" for c in library.conditions])
-        ranks = {c.id: [keys[i] for i in (-(vectors @ queries[n])).argsort()] for n, c in enumerate(library.conditions)}
-        _write_lexical(scratch / STATEMENTS, library, passages, ranks)
+        built = building.build(scratch, library, tuple(own.evidence()) if own else (), remembering)
+        if server:
+            ServerDense(server, target.name).write(built.vectors)
+        else:
+            building.write_dense(scratch, built)
+        said = About(
+            format=FORMAT,
+            embedding_model=embedder.name,
+            library=library.digest,
+            documents=own.digest() if own else "",
+            passages=built.passages,
+            built=datetime.now().astimezone(),
+        )
+        (scratch / ABOUT).write_text(said.model_dump_json(indent=1), encoding="utf-8")
         _write_manifest(scratch)
         scratch.chmod(0o755)  # mkdtemp made it private; there is nothing of a patient in it, and others may share it
         if target.exists():  # it was found damaged
@@ -197,69 +215,40 @@ def _build(directory: Path, target: Path, embedder: Embedder, root: Path) -> Non
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
         raise
-
-
-def _write_dense(path: Path, library: Library, passages: Sequence[Evidence], vectors: object, embedder: Embedder) -> None:
-    import chromadb
-    from chromadb.config import Settings as ChromaSettings
-
-    client = chromadb.PersistentClient(path=str(path), settings=ChromaSettings(anonymized_telemetry=False))
-    statements = client.create_collection(CHROMA_STATEMENTS, embedding_function=None, metadata={"hnsw:space": "cosine"})
-    statements.add(ids=[p.key for p in passages], embeddings=vectors)  # type: ignore[arg-type]
-    ids, texts = finding_texts(library)
-    vectors_of_findings = embedder.embed(texts)
-    findings = client.create_collection(CHROMA_FINDINGS, embedding_function=None, metadata={"hnsw:space": "cosine"})
-    for start in range(0, len(ids), CHROMA_BATCH):
-        part = slice(start, start + CHROMA_BATCH)
-        findings.add(
-            ids=[str(n) for n in range(start, start + len(ids[part]))],
-            embeddings=vectors_of_findings[part],
-            metadatas=[{"finding": finding} for finding in ids[part]],
-            documents=texts[part],
-        )
-    client.close()  # type: ignore[attr-defined]
-
-
-def _write_lexical(path: Path, library: Library, passages: Sequence[Evidence], ranks: dict[str, list[str]]) -> None:
-    by_key = {p.key: p for p in passages}
-    connection = sqlite3.connect(path)
-    try:
-        with connection:
-            connection.executescript(_SCHEMA)
-            connection.executemany("INSERT INTO passage VALUES (?, ?)", [(p.key, p.model_dump_json()) for p in passages])
-            rows = [(p.key, f"{p.text} {p.source.title} {' '.join(_names(library, p.concepts))}") for p in passages]
-            connection.executemany("INSERT INTO lexical VALUES (?, ?)", rows)
-            for condition in library.conditions:
-                ranked = _view(condition, [by_key[key] for key in ranks[condition.id]])
-                rows_of_view = [(condition.id, rank, passage.key) for rank, passage in enumerate(ranked)]
-                connection.executemany("INSERT INTO concept_view VALUES (?, ?, ?)", rows_of_view)
     finally:
-        connection.close()
+        remembering.close()
 
 
-def _view(condition: Condition, nearest_first: Sequence[Evidence]) -> list[Evidence]:
-    """The statements about a condition, nearest first within each kind, the kinds taken in turn; its parent's statements follow."""
-    ranked: list[Evidence] = []
-    for concept in (condition.id, condition.parent):
-        own = [p for p in nearest_first if concept in p.concepts and p not in ranked]
-        kinds = [[p for p in own if p.kind == kind] for kind in _VIEW_ORDER]
-        ranked += [p for turn in zip_longest(*kinds) for p in turn if p is not None]
-    return ranked
+def _point(directory: Path, target: Path) -> None:
+    handle, name = tempfile.mkstemp(prefix=_SCRATCH, dir=directory)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(f"{target.name}\n")
+    Path(name).chmod(0o644)
+    os.replace(name, directory / CURRENT)
 
 
-def _names(library: Library, concepts: Sequence[str]) -> list[str]:
-    return [name for c in concepts for name in (library.condition[c].name, *library.condition[c].synonyms)]
+def _serves(target: Path, embedder: Embedder) -> bool:
+    try:
+        return about(target).embedding_model == embedder.name
+    except KnowledgeError:
+        return False
 
 
 def _remove_scratch(directory: Path) -> None:
     """What a killed build left behind. Called under the lock, when nobody else can be building."""
     for stale in directory.glob(f"{_SCRATCH}*"):
-        shutil.rmtree(stale, ignore_errors=True)
+        if stale.is_dir():
+            shutil.rmtree(stale, ignore_errors=True)
+        else:
+            stale.unlink(missing_ok=True)
 
 
-def _prune(directory: Path, current: Path) -> None:
+def _prune(directory: Path, current: Path, server: str | None) -> None:
     """Keeps the newest few versions, so that a reader of an older one is not left without its files at once."""
     versions = sorted((p for p in directory.glob("v*-*") if p.is_dir()), key=lambda p: p.stat().st_mtime, reverse=True)
-    for old in versions[KEPT_VERSIONS:]:
-        if old != current:
+    kept = [*versions[:KEPT_VERSIONS], current]
+    for old in versions:
+        if old not in kept:
             shutil.rmtree(old, ignore_errors=True)
+    if server:
+        ServerDense(server, current.name).prune([path.name for path in kept])

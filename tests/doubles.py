@@ -9,10 +9,12 @@ from PIL.Image import Image
 
 from agent.citations import content_key
 from agent.domain import DifferentialEntry, ReasonerIdentity, Step
+from agent.errors import SettingsError
 from agent.evidence import Evidence, Source
 from agent.imaging import Gradability, ImageFindings, ImageRef
-from agent.ports import Assessment, Dossier, Effort, Measurement
+from agent.ports import Assessment, Dossier, Effort, Measurement, Scope
 from agent.uncertainty import entropy
+from knowledge.jurisdictions import applies, known
 
 
 class StillClock:
@@ -80,7 +82,8 @@ def statement(concept: str, text: str, kind: str = "management") -> Evidence:
 class ShelfRetriever:
     """Keeps a few statements in memory; free text finds those that share a word."""
 
-    def __init__(self, *statements: Evidence) -> None:
+    def __init__(self, *statements: Evidence, scope: Scope | None = None) -> None:
+        self._scope = scope or Scope()
         self._shelf = statements or (
             statement("optic_neuritis", "Intravenous methylprednisolone hastens recovery of vision in optic neuritis."),
             statement("optic_neuritis", "Arrange magnetic resonance imaging of brain and orbits in optic neuritis.", "diagnosis"),
@@ -91,16 +94,32 @@ class ShelfRetriever:
     def identity(self) -> str:
         return "shelf"
 
-    def for_concepts(self, concept_ids: Sequence[str], passages: int) -> tuple[Evidence, ...]:
+    def for_concepts(self, concept_ids: Sequence[str], passages: int, scope: Scope | None = None) -> tuple[Evidence, ...]:
         found: dict[str, Evidence] = {}
         for concept in concept_ids:
-            for passage in [s for s in self._shelf if concept in s.concepts][:passages]:
-                found.setdefault(passage.key, passage)
+            within = self._within(scope)
+            own = [s for s in within if concept in s.concepts]
+            for passage in own[:passages]:
+                for beside in (passage, *(o for o in within if o.key in passage.disputes)):
+                    found.setdefault(beside.key, beside)
         return tuple(found.values())
 
-    def search(self, query: str, passages: int) -> tuple[Evidence, ...]:
+    def search(self, query: str, passages: int, scope: Scope | None = None) -> tuple[Evidence, ...]:
         words = set(query.lower().split())
-        return tuple(s for s in self._shelf if words & set(s.text.lower().split()))[: max(0, passages)]
+        return tuple(s for s in self._within(scope) if words & set(s.text.lower().split()))[: max(0, passages)]
+
+    def _within(self, scope: Scope | None) -> list[Evidence]:
+        asked = scope or self._scope
+        for place in asked.jurisdictions:
+            if place not in known(s.source.jurisdiction for s in self._shelf):
+                raise SettingsError(f"jurisdiction {place!r} is unknown: one of {', '.join(known(s.source.jurisdiction for s in self._shelf))}")
+        return [
+            s
+            for s in self._shelf
+            if (asked.outdated or not s.outdated)
+            and applies(s.source.jurisdiction, asked.jurisdictions)
+            and (asked.since is None or s.source.year is None or s.source.year >= asked.since)
+        ]
 
     def passage(self, key: str) -> Evidence | None:
         return next((s for s in self._shelf if s.key == key), None)

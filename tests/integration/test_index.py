@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import json
+import logging
 import multiprocessing
 import shutil
 import tempfile
@@ -13,9 +15,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from agent.citations import content_key
 from agent.errors import KnowledgeError, SettingsError
+from agent.evidence import Evidence, Source
 from knowledge import index
 from knowledge.embedding import SentenceEmbedder
+from knowledge.following import FollowingRetriever
 from knowledge.retrieval import IndexRetriever
 
 
@@ -73,7 +78,7 @@ DAMAGES: list[Callable[[Path], None]] = [Path.unlink, _random, _flip_one_byte, l
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=["missing", "random", "one bit", "empty"])
-@pytest.mark.parametrize("victim", ["library.json", "patterns.json", "statements.sqlite", "chroma/chroma.sqlite3", "manifest.json"])
+@pytest.mark.parametrize("victim", ["library.json", "patterns.json", "passages.sqlite", "chroma/chroma.sqlite3", "manifest.json"])
 def test_a_damaged_index_says_what_to_do(
     index_directory: Path, tmp_path: Path, victim: str, damage: Callable[[Path], None], embedder: SentenceEmbedder
 ) -> None:
@@ -120,12 +125,13 @@ def test_what_a_killed_build_left_is_removed(tmp_path: Path) -> None:
 
 
 def test_the_version_follows_the_code_that_compiles_the_patterns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("text.py", "matching.py", "reading.py"):
+    names = ("text.py", "matching.py", "reading.py", "passages.py")
+    for name in names:
         shutil.copy(Path(index.__file__).with_name(name), tmp_path / name)
     root, before = Path(index.__file__).parent, index.version("m")
     monkeypatch.setattr(index, "__file__", str(tmp_path / "index.py"))
     assert index.version("m", root) == before
-    for name in ("text.py", "matching.py", "reading.py"):
+    for name in names:
         seen = index.version("m", root)
         (tmp_path / name).write_text((tmp_path / name).read_text() + "# changed\n")
         assert index.version("m", root) != seen
@@ -178,3 +184,87 @@ def test_the_right_statement_is_found_by_its_sense(index_directory: Path, embedd
         ("what dose of hydroxychloroquine is safe for the retina", "hydroxychloroquine_retinopathy"),
     ):
         assert any(concept in e.concepts for e in retriever.search(question, 3)), question
+
+
+def test_the_swap_is_followed_and_half_an_index_is_never_seen(tmp_path: Path) -> None:
+    embedder, own = HashEmbedder(), Own("Refer every patient of this clinic with a red eye on the same day.")
+    first = index.ensure(tmp_path, embedder)  # type: ignore[arg-type]
+    assert index.current(tmp_path) == first
+    opened = IndexRetriever(first, embedder)  # type: ignore[arg-type]
+    serving = FollowingRetriever(opened, tmp_path, lambda path: IndexRetriever(path, embedder))  # type: ignore[arg-type]
+    assert serving.passage(own.passage.key) is None
+    second = index.ensure(tmp_path, embedder, own=own)  # type: ignore[arg-type]
+    assert second != first
+    assert serving.passage(own.passage.key) is not None
+    assert serving.identity.startswith(second.name)
+    assert index.ensure(tmp_path, embedder) == first  # type: ignore[arg-type]
+    assert serving.passage(own.passage.key) is None
+
+
+class Own:
+    """One passage of the user's own."""
+
+    def __init__(self, text: str) -> None:
+        source = Source(organisation="Clinic", title="House rules", year=None, section="1", url="file:///rules", jurisdiction="")
+        self.passage = Evidence(key=content_key("rules", text), text=text, kind="document", concepts=(), source=source, score=0)
+
+    def digest(self) -> str:
+        return self.passage.key
+
+    def evidence(self) -> list[Evidence]:
+        return [self.passage]
+
+
+def test_an_index_of_another_model_is_refused_and_the_old_one_keeps_serving(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    class Other(HashEmbedder):
+        name = "another"
+
+    embedder = HashEmbedder()
+    first = index.ensure(tmp_path, embedder)  # type: ignore[arg-type]
+    serving = FollowingRetriever(IndexRetriever(first, embedder), tmp_path, lambda path: IndexRetriever(path, embedder))  # type: ignore[arg-type]
+    with pytest.raises(KnowledgeError, match=r"built with the embedding model hash.*uses another.*fovea knowledge build"):
+        IndexRetriever(first, Other())  # type: ignore[arg-type]
+    index.ensure(tmp_path, Other())  # type: ignore[arg-type]
+    for _ in range(2):
+        assert serving.search("optic neuritis", 1)
+    assert [r.message for r in caplog.records if r.levelno == logging.WARNING] == [caplog.records[-1].message]
+    assert f"index {first.name} keeps serving" in caplog.text
+
+
+def test_an_index_of_another_format_says_so(tmp_path: Path) -> None:
+    target = index.ensure(tmp_path, HashEmbedder())  # type: ignore[arg-type]
+    said = json.loads((target / "about.json").read_text())
+    (target / "about.json").write_text(json.dumps({**said, "format": 1}))
+    with pytest.raises(KnowledgeError, match=r"format 1.*fovea knowledge build"):
+        IndexRetriever(target, HashEmbedder())  # type: ignore[arg-type]
+
+
+def test_when_no_new_index_can_be_built_the_old_one_keeps_serving(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    class Failing(HashEmbedder):
+        def embed(self, texts: list[str]) -> NDArray[np.float32]:
+            raise KnowledgeError("the model is gone")
+
+    first = index.ensure(tmp_path, HashEmbedder())  # type: ignore[arg-type]
+    assert index.ensure(tmp_path, Failing(), own=Own("A new passage of the clinic that has to be embedded.")) == first  # type: ignore[arg-type]
+    assert "the model is gone" in caplog.text
+    assert first.name in caplog.text
+    with pytest.raises(KnowledgeError, match="the model is gone"):
+        index.ensure(tmp_path, Failing(), own=Own("A new passage of the clinic that has to be embedded."), verified=True)  # type: ignore[arg-type]
+
+
+def test_only_new_texts_are_embedded_again(tmp_path: Path) -> None:
+    class Counting(HashEmbedder):
+        texts: list[str] = []  # noqa: RUF012
+
+        def embed(self, texts: list[str]) -> NDArray[np.float32]:
+            self.texts += texts
+            return super().embed(texts)
+
+    index.ensure(tmp_path, Counting())  # type: ignore[arg-type]
+    Counting.texts.clear()
+    index.ensure(tmp_path, Counting(), own=Own("Refer every patient of this clinic with a red eye on the same day."))  # type: ignore[arg-type]
+    assert len(Counting.texts) == 1
+    Counting.texts.clear()
+    (tmp_path / "embeddings.sqlite").write_bytes(b"damaged")
+    index.ensure(tmp_path, Counting(), own=Own("Another passage, of which nothing is remembered."))  # type: ignore[arg-type]
+    assert len(Counting.texts) > 100
