@@ -81,7 +81,8 @@ def _case(library: Library, condition: Condition, rng: random.Random, detail: in
 
 def _drawn(condition: Condition, rng: random.Random) -> tuple[list[str], list[str]]:
     """What this patient has, in random order, and what can be denied."""
-    present, absent = [], []
+    present: list[str] = []
+    absent: list[str] = []
     for level, findings in condition.findings.items():
         mean = SHARES[level]
         for finding in findings:
@@ -95,7 +96,7 @@ def _denied(library: Library, condition: Condition, absent: list[str], rng: rand
     """Findings said to be absent: what one asks after is mostly what the rivals of a condition would show."""
     own = {f for fs in condition.findings.values() for f in fs}
     rivals = [library.condition[d.against] for d in condition.discriminators] or [rng.choice(library.conditions)]
-    theirs = [f for r in rivals for level in ("hallmark", "common") for f in r.findings.get(level, ()) if f not in own]  # type: ignore[call-overload]
+    theirs = [f for r in rivals for level in ("hallmark", "common") for f in r.findings.get(level, ()) if f not in own]
     pool = [rng.choice(theirs if theirs and (rng.random() < ASKED_OF_RIVALS or not absent) else absent or theirs or [""]) for _ in range(count)]
     return [f for f in dict.fromkeys(pool) if f]
 
@@ -112,7 +113,7 @@ def _noise(library: Library, condition: Condition, told: int, rng: random.Random
 
 
 def _first(condition: Condition) -> str:
-    return next(f for level in ("hallmark", "common", "occasional", "rare") for f in condition.findings.get(level, ()))  # type: ignore[call-overload]
+    return next(f for level in ("hallmark", "common", "occasional", "rare") for f in condition.findings.get(level, ()))
 
 
 def _words(library: Library, finding: str, rng: random.Random) -> str:

@@ -27,10 +27,10 @@ class Parameters:
     priors: Mapping[Prior, float] = field(
         default_factory=lambda: {"very_common": 0.06, "common": 0.025, "uncommon": 0.008, "rare": 0.002, "very_rare": 0.0007}
     )
-    prior_weight: float = 0.8
+    prior_weight: float = 0.75
     other_prior: float = 0.1
     temper: float = 1.4
-    crowding: float = 0.04
+    crowding: float = 0.05
     absent: float = 0.5
     generic: float = 1.25
     beyond: float = 0.5

@@ -43,11 +43,13 @@ class Posterior:
 class DifferentialScorer:
     """Scores findings against every condition of a library. Immutable after construction, callable from any thread."""
 
+    table_type: type[Table] = Table
+
     def __init__(self, library: Library, parameters: Parameters | None = None) -> None:
         self.parameters = parameters or Parameters()
         self.library = library
         self.conditions = library.conditions
-        self.table = Table(library, self.parameters)
+        self.table = self.table_type(library, self.parameters)
 
     @property
     def chance(self) -> NDArray[np.float64]:

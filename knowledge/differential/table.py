@@ -33,8 +33,7 @@ class Table:
         self.heard = self._heard()
 
     def _matrix(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """A finding that implies a listed one's generality lends it at least its own probability; then the leak is added: what has another
-        cause than the condition is there as often as in anybody else."""
+        """A finding that implies a listed one's generality lends it at least its own probability."""
         chance = np.zeros((len(self.library.conditions), len(self.library.findings)))
         listed = np.zeros(chance.shape, dtype=bool)
         for row, condition in enumerate(self.library.conditions):
@@ -48,9 +47,12 @@ class Table:
                     lent = max(probability, self.background[column])
                     if general not in own and lent > max(chance[row, column], self.background[column]):
                         chance[row, column], listed[row, column] = probability, True
-        leak = 1 - (1 - chance) * (1 - self.background)
-        denied = listed & (chance <= self.parameters.levels["never"])
-        return np.where(denied, chance, leak), listed
+        return self._with_background(chance, listed), listed
+
+    def _with_background(self, chance: NDArray[np.float64], listed: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Noisy-or: what the condition does not cause may have another cause, except where the condition rules the finding out."""
+        ruled_out = listed & (chance <= self.parameters.levels["never"])
+        return np.where(ruled_out, chance, 1 - (1 - chance) * (1 - self.background))
 
     def _heard(self) -> NDArray[np.intp]:
         heard = np.full(self.listed.shape, -1, dtype=np.intp)
