@@ -23,7 +23,7 @@ from knowledge.redflags import RedFlags
 
 ReasonerKind = Literal["atlas", "vllm"]
 _BUILDING = threading.Lock()
-ATLAS_INITIAL_THRESHOLD = 1.5
+ATLAS_INITIAL_THRESHOLD = 1.0
 """Nats of differential entropy at which the atlas starts to think deeper; see evals/README.md for how it was chosen."""
 
 
