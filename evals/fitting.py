@@ -7,10 +7,10 @@ mixed as if one case in ten came from outside. Coordinate search in shrinking st
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from evals.measures import SMALLEST
+from evals.measures import SMALLEST, without
 from evals.narratives import Narrative
 from knowledge.differential import OTHER, DifferentialScorer, Parameters
 from knowledge.library import Library
@@ -27,17 +27,6 @@ OUTSIDE = 0.1
 class Read:
     narrative: Narrative
     reading: Reading
-
-
-def without(probabilities: Mapping[str, float], taken: Set[str]) -> dict[str, float]:
-    """The posterior of an atlas that lacks `taken`: their probability goes to the rest in proportion.
-
-    >>> without({"a": 0.5, "b": 0.25, "other": 0.25}, {"a"})
-    {'b': 0.5, 'other': 0.5}
-    """
-    rest = {c: p for c, p in probabilities.items() if c not in taken}
-    total = math.fsum(rest.values())
-    return {c: p / total for c, p in rest.items()}
 
 
 def relatives(library: Library, narrative: Narrative) -> set[str]:

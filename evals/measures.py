@@ -111,3 +111,14 @@ def share_above(values: Sequence[float], limit: float) -> float:
     0.6666666666666666
     """
     return sum(v >= limit for v in values) / len(values)
+
+
+def without(probabilities: Mapping[str, float], taken: Set[str]) -> dict[str, float]:
+    """The posterior of an atlas that lacks `taken`: their probability goes to the rest in proportion.
+
+    >>> without({"a": 0.5, "b": 0.25, "other": 0.25}, {"a"})
+    {'b': 0.5, 'other': 0.5}
+    """
+    rest = {c: p for c, p in probabilities.items() if c not in taken}
+    total = math.fsum(rest.values())
+    return {c: p / total for c, p in rest.items()}

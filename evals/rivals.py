@@ -6,13 +6,14 @@ What ships is `knowledge.differential`; the others are here so that the comparis
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from agent.domain import Finding
+from evals.measures import without
 from evals.narratives import Narrative
 from knowledge.differential import OTHER, DifferentialScorer, Parameters
 from knowledge.differential.likeness import likeness_nats, passages, profile
@@ -24,7 +25,9 @@ from knowledge.reading import Reading
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Rival = Callable[[Narrative, Reading], dict[str, float]]
+Rival = Callable[[Narrative, Reading, Set[str]], dict[str, float]]
+"""The set holds conditions that are to be taken out of the atlas first."""
+Nats = Callable[[Narrative, Reading], dict[str, float]]
 PLAIN = Parameters(prior_weight=1.0, other_prior=0.05, temper=1.0, crowding=0.0, absent=1.0, generic=0.0)
 """Textbook values: what naive Bayes and noisy-or are without what was fitted."""
 
@@ -55,13 +58,16 @@ class Overlapping(DifferentialScorer):
         return columns, weights / (1 + self.share * alike.sum(axis=1))
 
 
-def of_scorer(scorer: DifferentialScorer, likeness: Rival | None = None, weight: float = 1.0) -> Rival:
-    """A scorer, and with `likeness` the log-linear combination of both."""
+def of_scorer(scorer: DifferentialScorer, likeness: Nats | None = None) -> Rival:
+    """A scorer, and with `likeness` the log-linear combination of both, as `DifferentialScorer.posterior` takes it in `extra`."""
 
-    def score(narrative: Narrative, reading: Reading) -> dict[str, float]:
-        extra = likeness(narrative, reading) if likeness else {}
-        nats = {c: weight * n for c, n in extra.items() if c != OTHER}
-        return scorer.posterior(reading.findings, reading.demographics, extra=nats).probabilities
+    def score(narrative: Narrative, reading: Reading, taken: Set[str]) -> dict[str, float]:
+        p = without(scorer.posterior(reading.findings, reading.demographics).probabilities, taken)
+        if likeness is None:
+            return p
+        nats = likeness(narrative, reading)
+        tilted = _normalised({c: math.log(max(v, 1e-300)) + nats.get(c, 0.0) for c, v in p.items() if c != OTHER})
+        return {**{c: (1 - p[OTHER]) * v for c, v in tilted.items()}, OTHER: p[OTHER]}
 
     return score
 
@@ -70,10 +76,10 @@ def keywords(library: Library) -> Rival:
     """Counts the findings that a condition lists: what 'better than counting keywords' is measured against. One nat a finding."""
     scorer = DifferentialScorer(library, PLAIN)
 
-    def score(_: Narrative, reading: Reading) -> dict[str, float]:
+    def score(_: Narrative, reading: Reading, taken: Set[str]) -> dict[str, float]:
         columns = scorer._present(reading.findings)[0]
         hits = (scorer.table.heard[:, columns] >= 0).sum(axis=1)
-        return _normalised({**{c.id: float(n) for c, n in zip(scorer.conditions, hits, strict=True)}, OTHER: 0.0})
+        return without(_normalised({**{c.id: float(n) for c, n in zip(scorer.conditions, hits, strict=True)}, OTHER: 0.0}), taken)
 
     return score
 
@@ -87,7 +93,7 @@ def second_disease(library: Library, parameters: Parameters, chance_of_second: f
     priors = np.array([parameters.priors[c.prior] for c in library.conditions])
     second = priors / priors.sum()
 
-    def score(_: Narrative, reading: Reading) -> dict[str, float]:
+    def score(_: Narrative, reading: Reading, taken: Set[str]) -> dict[str, float]:
         columns, weights = scorer._present(reading.findings)
         denied, certainty = scorer._denied(reading.findings)
         background = scorer.table.background[columns]
@@ -102,7 +108,7 @@ def second_disease(library: Library, parameters: Parameters, chance_of_second: f
         logs = scorer._log_priors(reading.demographics) + np.log(np.maximum(mixed, 1e-300)) + top + against
         unexplained = parameters.temper * float((weights * scorer.table.generic[columns]).sum())
         rows = {c.id: float(v) for c, v in zip(library.conditions, logs, strict=True)}
-        return _normalised({**rows, OTHER: math.log(parameters.other_prior) + unexplained})
+        return without(_normalised({**rows, OTHER: math.log(parameters.other_prior) + unexplained}), taken)
 
     return score
 
@@ -116,16 +122,23 @@ class Likeness:
         self._profiles = embedder.embed([profile(library, c) for c in library.conditions])
         self._known: dict[str, dict[str, float]] = {}
 
-    def nats(self, narrative: Narrative, _: Reading) -> dict[str, float]:
+    def nats(self, narrative: Narrative, reading: Reading) -> dict[str, float]:
         if narrative.text not in self._known:
-            rows = self._embedder.embed(passages(narrative.text)) @ self._profiles.T
+            told = passages(narrative.text, reading.findings)
+            rows = self._embedder.embed(told) @ self._profiles.T if told else ()
             similarities = [dict(zip(self._ids, map(float, row), strict=True)) for row in rows]
-            self._known[narrative.text] = likeness_nats(similarities, len(narrative.text))
+            self._known[narrative.text] = likeness_nats(similarities, sum(map(len, told)))
         return self._known[narrative.text]
 
     def alone(self, scale: float = 2.0) -> Rival:
-        """The embedding by itself, `other` as likely as the mean of the nearest profiles."""
-        return lambda narrative, reading: _normalised({**{c: scale * n for c, n in self.nats(narrative, reading).items()}, OTHER: 0.0})
+        """The embedding by itself; it says nothing of `other`, which is given its prior."""
+
+        def score(narrative: Narrative, reading: Reading, taken: Set[str]) -> dict[str, float]:
+            nats = self.nats(narrative, reading)
+            among = _normalised({c: scale * nats.get(c, 0.0) for c in self._ids if c not in taken})
+            return {**{c: 0.9 * p for c, p in among.items()}, OTHER: 0.1}
+
+        return score
 
 
 def all_of(library: Library, embedder: Embedder | None) -> dict[str, Rival]:

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from evals import generated, narratives
-from evals.fitting import FITTED, Read, fit, relatives, without
+from evals.fitting import FITTED, Read, fit, relatives
 from evals.measures import Judged, auroc, judge, reliability, scorecard, share_above
 from evals.narratives import Narrative
 from evals.rivals import Rival, all_of
@@ -77,15 +77,15 @@ def judged(rows: Sequence[Read], posteriors: Sequence[Mapping[str, float]]) -> l
     return [judge(p, n.reference, n.accepted, OTHER) for n, p in pairs]
 
 
-def outside(library: Library, rows: Sequence[Read], posteriors: Sequence[Mapping[str, float]]) -> Outside:
+def outside(library: Library, rows: Sequence[Read], score: Rival) -> Outside:
     """See `Outside`."""
     held, taken, foreign = [], [], []
-    for row, p in zip(rows, posteriors, strict=True):
+    for row in rows:
         if row.narrative.reference == OTHER:
-            foreign.append(without(p, row.narrative.accepted - {OTHER}))
+            foreign.append(score(row.narrative, row.reading, row.narrative.accepted - {OTHER}))
         else:
-            held.append(p[OTHER])
-            taken.append(without(p, relatives(library, row.narrative)))
+            held.append(score(row.narrative, row.reading, frozenset())[OTHER])
+            taken.append(score(row.narrative, row.reading, relatives(library, row.narrative)))
     others, strangers = [p[OTHER] for p in taken], [p[OTHER] for p in foreign]
     return Outside(
         auroc_taken_out=auroc(held, others),
@@ -117,9 +117,9 @@ def measure(library: Library, sets: Mapping[str, Sequence[Read]], rivals: Mappin
     result: dict[str, object] = {}
     for name, rows in sets.items():
         for rival, score in rivals.items():
-            posteriors = [score(r.narrative, r.reading) for r in rows]
+            posteriors = [score(r.narrative, r.reading, frozenset()) for r in rows]
             cases = judged(rows, posteriors)
-            entry: dict[str, object] = {**scorecard(cases).as_dict(), "outside": asdict(outside(library, rows, posteriors))}
+            entry: dict[str, object] = {**scorecard(cases).as_dict(), "outside": asdict(outside(library, rows, score))}
             if rival in SHIPPED:
                 entry["reliability"] = reliability([(c.confidence, c.hit) for c in cases])
                 entry["coverage"] = coverage(cases)

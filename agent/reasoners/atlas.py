@@ -101,8 +101,8 @@ class AtlasReasoner:
         findings = (*dossier.findings, *added)
         candidates = [entry.concept_id for entry in previous.differential[: 2 + effort.round]]
         arguments = argue(self._library, candidates, findings)
-        near = self._profiles(passages(dossier.narrative), len(self._library.conditions))
-        alike = likeness_nats(near, len(dossier.narrative))
+        told = passages(dossier.narrative, dossier.findings)
+        alike = likeness_nats(self._profiles(told, len(self._library.conditions)), sum(map(len, told)))
         extra: dict[str, float] = {}
         for source in (arguments.nats, self._from_evidence(candidates, findings, evidence), alike):
             for concept, nats in source.items():
@@ -205,7 +205,7 @@ class AtlasReasoner:
             read = "; ".join(f"{f.name} (from {f.quote!r})" for f in added) or "nothing further"
             steps.append(Step(round=round_number, title="Second reading by meaning", text=f"Sentences passed over at first suggest: {read}."))
             nearest = sorted(alike, key=lambda c: -alike[c])[:3]
-            said = ", ".join(f"{self._library.condition[c].name} {alike[c]:+.1f} nats" for c in nearest) or "none"
+            said = ", ".join(f"{self._library.condition[c].name} {alike[c]:.1f} nats" for c in nearest) or "none"
             steps.append(Step(round=round_number, title="Likeness of the whole text", text=f"Nearest disease profiles: {said}."))
         steps.append(Step(round=round_number, title="Candidates argued", text=" ".join(lines) or "No discriminating finding is known."))
         ranked = [(c, p) for c, p in posterior.ranked if c != OTHER][:4]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from agent.domain import Finding
 from knowledge.library import Library
 from knowledge.schema import Condition
 
@@ -17,8 +18,6 @@ NATS = 12.0
 """Nats per unit of cosine similarity, chosen with the scorer's parameters; see evals/README.md."""
 FULL_TEXT = 250
 """Characters from which likeness counts in full, in proportion below: a line that says little is like many things by accident."""
-BEST = 10
-"""The mean of so many nearest profiles counts as 0 nats, and so does `other`: likeness is relative, everything is about eyes."""
 
 
 def profile(library: Library, condition: Condition) -> str:
@@ -30,8 +29,11 @@ def profile(library: Library, condition: Condition) -> str:
     return f"{condition.description} {', '.join(often)}"
 
 
-def passages(narrative: str) -> list[str]:
+def passages(narrative: str, findings: Sequence[Finding] = ()) -> list[str]:
     """The narrative in runs of whole sentences of up to about `PASSAGE` characters; a longer sentence stands alone.
+
+    A sentence from which only measurements were read is left out: what a number means is decided, and words about pressure resemble
+    high pressure whatever the number says.
 
     >>> passages("Red eye. Pain.")
     ['Red eye. Pain.']
@@ -39,29 +41,35 @@ def passages(narrative: str) -> list[str]:
     []
     """
     found: list[str] = []
-    for sentence in re.split(r"(?<=[.!?])\s+|\n+", narrative):
+    start = 0
+    for sentence in re.split(r"((?<=[.!?])\s+|\n+)", narrative):
         words = " ".join(sentence.split())
+        end = start + len(sentence)
+        sources = {f.source for f in findings if f.start is not None and start <= f.start < end}
+        start = end
+        if not words or sources == {"measurement"}:
+            continue
         if found and len(found[-1]) + len(words) < PASSAGE:
-            found[-1] = f"{found[-1]} {words}".strip()
-        elif words:
+            found[-1] = f"{found[-1]} {words}"
+        else:
             found.append(words)
     return found
 
 
 def likeness_nats(similarities: Sequence[Mapping[str, float]], length: int) -> dict[str, float]:
-    """Nats per condition from the cosine similarity of each passage to each profile; `length` of the narrative in characters.
+    """Nats per condition from the cosine similarity of each passage to each profile; `length` of the passages together in characters.
 
-    A profile that a passage's search left out is as far from it as the farthest that was found. Empty without passages.
+    Only differences between conditions mean anything: the nearest has 0. A profile that a passage's search left out is as far from it as
+    the farthest that was found. Empty without passages.
 
     >>> nats = likeness_nats([{"a": 0.5, "b": 0.3}], length=1000)
-    >>> round(nats["a"], 2), round(nats["b"], 2)
-    (1.2, -1.2)
+    >>> nats["a"], round(nats["b"], 2)
+    (0.0, -2.4)
     """
     concepts = sorted({concept for row in similarities for concept in row})
     if not concepts:
         return {}
     mean = {c: sum(row.get(c, min(row.values())) for row in similarities) / len(similarities) for c in concepts}
-    nearest = sorted(mean.values(), reverse=True)[:BEST]
-    level = sum(nearest) / len(nearest)
+    nearest = max(mean.values())
     weight = NATS * min(1.0, length / FULL_TEXT)
-    return {c: weight * (value - level) for c, value in mean.items()}
+    return {c: weight * (value - nearest) for c, value in mean.items()}

@@ -9,7 +9,7 @@ worth on average over the atlas, so it wins where no condition explains what is 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -79,7 +79,7 @@ class DifferentialScorer:
         silence: float = 0.0,
         chance: NDArray[np.float64] | None = None,
     ) -> Posterior:
-        """`extra`: further nats per condition. `silence` (0 to 1): how much an unmentioned finding counts as absent; it grows with the
+        """`extra`: further nats per condition, which move probability among the conditions and leave `other` its share. `silence` (0 to 1): how much an unmentioned finding counts as absent; it grows with the
         detail of a narrative. `chance`: another P(finding | condition) of the same shape, for sensitivity analysis."""
         chance = self.table.chance if chance is None else chance
         temper = self.parameters.temper
@@ -92,10 +92,12 @@ class DifferentialScorer:
         logs = self._log_priors(who) + support.sum(axis=1) + against.sum(axis=1)
         if silence:
             logs = logs + temper * silence * self.table.silence(chance, {f.finding_id for f in findings})
-        totals = {
-            c.id: float(v) + math.fsum(named.get(c.id, {}).values()) + (extra or {}).get(c.id, 0.0)
-            for c, v in zip(self.conditions, logs, strict=True)
-        }
+        totals = {c.id: float(v) + math.fsum(named.get(c.id, {}).values()) for c, v in zip(self.conditions, logs, strict=True)}
+        if extra:
+            before = _log_sum(totals.values())
+            totals = {c: v + extra.get(c, 0.0) for c, v in totals.items()}
+            level = before - _log_sum(totals.values())
+            totals = {c: v + level for c, v in totals.items()}
         totals[OTHER] = math.log(self.parameters.other_prior) + float(unexplained.sum())
         names = [self.library.findings[c].id for c in columns] + [f"no {self.library.findings[c].id}" for c in denied]
         moved = {
@@ -140,6 +142,11 @@ class DifferentialScorer:
                         nats = p.unnamed_nats if finding.presence == "absent" else strength
                         moved.setdefault(condition.id, {})[finding.finding_id] = nats * finding.weight
         return moved
+
+
+def _log_sum(logs: Collection[float]) -> float:
+    top = max(logs)
+    return top + math.log(math.fsum(math.exp(v - top) for v in logs))
 
 
 def _softmax(logs: Mapping[str, float]) -> dict[str, float]:

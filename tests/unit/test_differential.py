@@ -149,9 +149,24 @@ def test_a_long_narrative_is_cut_between_sentences() -> None:
     assert " ".join(parts) == " ".join([sentence] * 12)
 
 
+def test_a_sentence_of_measurements_alone_has_no_likeness() -> None:
+    text = "The eye is red. Pressure by Goldmann 13 mmHg."
+    iop = Finding(finding_id="iop", name="iop", presence="present", source="measurement", start=text.index("13"), end=len(text))
+    assert passages(text, (iop,)) == ["The eye is red."]
+    assert passages(text, (iop, finding("pain").model_copy(update={"start": 20, "end": 24}))) == [text]
+
+
 def test_likeness_is_relative_and_a_short_text_says_little() -> None:
     near = [{"a": 0.9, "b": 0.1}, {"a": 0.7}]
     full, short = likeness_nats(near, 1000), likeness_nats(near, 25)
-    assert full["a"] > 0
-    assert short["a"] == pytest.approx(full["a"] / 10)
+    assert full["a"] == 0 > full["b"]
+    assert short["b"] == pytest.approx(full["b"] / 10)
     assert likeness_nats([], 0) == {}
+
+
+def test_what_is_added_moves_conditions_and_leaves_other_its_share(scorer: DifferentialScorer) -> None:
+    findings = (finding("rash"),)
+    plain = scorer.posterior(findings, NOBODY).probabilities
+    moved = scorer.posterior(findings, NOBODY, extra={"masser": 3.0}).probabilities
+    assert moved[OTHER] == pytest.approx(plain[OTHER])
+    assert moved["masser"] / moved["acher"] == pytest.approx(math.exp(3) * plain["masser"] / plain["acher"])
