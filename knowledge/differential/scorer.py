@@ -79,8 +79,9 @@ class DifferentialScorer:
         silence: float = 0.0,
         chance: NDArray[np.float64] | None = None,
     ) -> Posterior:
-        """`extra`: further nats per condition, which move probability among the conditions and leave `other` its share. `silence` (0 to 1): how much an unmentioned finding counts as absent; it grows with the
-        detail of a narrative. `chance`: another P(finding | condition) of the same shape, for sensitivity analysis."""
+        """`extra`: further nats per condition, which move probability among the conditions and leave `other` its share. `silence` (0 to
+        1): how much an unmentioned finding counts as absent; it grows with the detail of a narrative. `chance`: another P(finding |
+        condition) of the same shape, for sensitivity analysis."""
         chance = self.table.chance if chance is None else chance
         temper = self.parameters.temper
         columns, weights = self._present(findings)
