@@ -7,11 +7,15 @@ from itertools import pairwise
 
 import pytest
 
+from agent.deps import Deps
+from agent.domain import CaseRequest
+from agent.walk import consult
 from evals import generated, narratives, scorers
 from evals.fitting import Read, fit, loss, relatives
 from evals.measures import judge, scorecard
 from evals.narratives import Narrative
 from evals.rivals import all_of
+from evals.walks import NO_LIMIT, Walked, outcomes
 from knowledge import library as library_files
 from knowledge.differential import OTHER, Parameters
 from knowledge.library import Library
@@ -126,3 +130,18 @@ def test_measures_rank_conditions_and_count_other_in_confidence() -> None:
     assert scorecard([held]).top1 == 1
     with pytest.raises(ValueError, match="at least one"):
         scorecard([])
+
+
+async def test_an_abstention_limit_lets_through_what_is_sure_enough(deps: Deps) -> None:
+    text = (
+        "A 60-year-old myopic man sees flashes and floaters and a curtain over the left eye since yesterday. Tobacco dust in the "
+        "vitreous and an elevated corrugated retina with a horseshoe tear."
+    )
+    reference = "rhegmatogenous_retinal_detachment"
+    held = Narrative("a", text, reference, frozenset({reference}))
+    stranger = Narrative("b", text, OTHER, frozenset({OTHER}))
+    report = await consult(CaseRequest(narrative=text), deps)
+    walked = [Walked(held, report), Walked(stranger, report)]
+    free, strict = outcomes(walked, NO_LIMIT, 0.0), outcomes(walked, 0.0, 0.0)
+    assert (free.diagnosed, free.right, free.strangers) == (1.0, 1.0, 1)
+    assert (strict.diagnosed, strict.right, strict.strangers) == (0.0, 0.0, 0)
