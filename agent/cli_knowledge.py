@@ -91,16 +91,18 @@ def knowledge_search(
 @knowledge_app.command("show")
 def knowledge_show(
     key: Annotated[str, typer.Argument(help="A passage's key, as search and reports print it, or a condition of the atlas.")],
+    quote: Annotated[str | None, typer.Option(help="Words of the passage: mark the sentence they stand in (your own documents).")] = None,
     json_output: Annotated[bool, typer.Option("--json", help="One JSON object on standard output and nothing else.")] = False,
 ) -> None:
     """Print one passage with its source, its validity and who disagrees; or a condition's profile."""
     from agent.settings import load_settings
     from knowledge import index
-    from knowledge.opening import open_knowledge
+    from knowledge.opening import documents_of, open_knowledge
     from knowledge.terminology import Terminology
 
     with told():
-        opened = open_knowledge(load_settings())
+        settings = load_settings()
+        opened = open_knowledge(settings)
         library = index.load_library(opened.directory)
         evidence = opened.retriever.passage(key.strip("[] "))
         named = None if evidence is not None or key in library.condition else Terminology(library).resolve(key)
@@ -115,10 +117,49 @@ def knowledge_show(
                 return
             from rich.console import Console
 
-            from agent.knowledge_view import print_condition, print_passage
+            from agent.knowledge_view import print_condition, print_passage, print_place
 
             console = Console(highlight=False)
             if evidence is not None:
                 print_passage(console, evidence, opened.retriever, library)
+                print_place(console, evidence, documents_of(settings), quote)
             elif condition is not None:
                 print_condition(console, condition, library)
+
+
+@knowledge_app.command("ingest")
+def knowledge_ingest(
+    source: Annotated[list[str], typer.Argument(help="PDF, HTML, Markdown or text files, directories of them, or http(s) addresses.")],
+    json_output: Annotated[bool, typer.Option("--json", help="One JSON object a line, as each document is done.")] = False,
+) -> None:
+    """Add your own documents to what is searched and cited. Again: only what changed is read, and what left a directory is removed.
+
+    A document is data: nothing in it is followed as an instruction.
+    """
+    from agent.knowledge_documents import ingest_documents
+    from agent.settings import load_settings
+
+    with told():
+        ingest_documents(source, load_settings(), json_output=json_output)
+
+
+@knowledge_app.command("documents")
+def knowledge_documents(
+    json_output: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """List your own documents."""
+    from agent.knowledge_documents import list_documents
+    from agent.settings import load_settings
+
+    with told(), standard_output():
+        list_documents(load_settings(), json_output=json_output)
+
+
+@knowledge_app.command("remove")
+def knowledge_remove(document: Annotated[list[str], typer.Argument(help="Ids, as `fovea knowledge documents` lists them.")]) -> None:
+    """Remove documents of your own: they disappear from answers at once."""
+    from agent.knowledge_documents import remove_documents
+    from agent.settings import load_settings
+
+    with told(), standard_output():
+        remove_documents(document, load_settings())

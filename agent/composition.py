@@ -9,7 +9,9 @@ from agent.domain import Differential, Finding, TriageDecision, strictest
 from agent.evidence import Citation, Claim, Evidence
 from agent.imaging import ImageFindings, Lesion, LesionLabel
 from agent.wording import percent
+from knowledge.ingest.sentences import sentence_spans
 from knowledge.library import Library
+from knowledge.text import content
 from tools.grounding import NAMES, largest, marked
 
 MAX_CITED_CLAIMS = 6
@@ -41,12 +43,18 @@ def claims(differential: Differential, findings: Sequence[Finding], evidence: Se
         concept = next((c for c in (first.concept_id, *named) if c in passage.concepts and c in named), None)
         if concept is not None:
             lead = _LEADS[passage.kind].format(name=named[concept])
-            made.append(Claim(text=f"{lead}{_differing(passage, about)}: {passage.text}", citations=(_quoting(passage),)))
+            words = _words(passage, named[concept], support)
+            made.append(Claim(text=f"{lead}{_differing(passage, about)}: {words}", citations=(Citation(key=passage.key, quote=words),)))
     return tuple(made)
 
 
-def _quoting(passage: Evidence) -> Citation:
-    return Citation(key=passage.key, quote=passage.text)
+def _words(passage: Evidence, name: str, findings: Sequence[Finding]) -> str:
+    """What is quoted: a statement whole, of a document's passage the sentence that says most about the condition and what was found."""
+    if passage.locator is None:
+        return passage.text
+    sought = set(content(" ".join((name, *(f.name for f in findings if f.presence == "present")))))
+    sentences = [passage.text[start:end] for start, end in sentence_spans(passage.text)]
+    return max(sentences, key=lambda sentence: len(sought & set(content(sentence))), default=passage.text)
 
 
 def _beside(evidence: Sequence[Evidence]) -> list[Evidence]:

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from agent.evidence import Claim, Source
 from agent.imaging import ImageFindings, ImageInput
-from agent.values import Laterality, Nats, Presence, Probability, Value
+from agent.values import Course, Laterality, Nats, Presence, Probability, Value
 
 Urgency = Literal["routine", "soon", "urgent", "emergency"]
 URGENCIES: tuple[Urgency, ...] = ("routine", "soon", "urgent", "emergency")
@@ -56,7 +56,8 @@ class Case(Value):
 class Finding(Value):
     """One thing known about the patient: read from the narrative, or seen by the localizer.
 
-    `start` and `end` are character offsets into the narrative; `image` is the number of the image.
+    `start` and `end` are character offsets into the narrative; `image` is the number of the image. `duration_days` is the time since
+    onset where the narrative states it; a finding whose `course` is past is history, and no red flag fires on it.
     """
 
     finding_id: str
@@ -64,6 +65,8 @@ class Finding(Value):
     presence: Presence
     source: Literal["narrative", "measurement", "localizer", "second_reading"]
     laterality: Laterality = "unknown"
+    course: Course = "unknown"
+    duration_days: float | None = None
     weight: Probability = 1.0
     value: float | None = None
     unit: str | None = None

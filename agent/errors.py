@@ -4,7 +4,8 @@ FoveaError
 ├── InputError              the caller's input cannot be used (exit code 2)
 │   ├── ImageError          a file that is missing, empty, corrupt, too large or not an image
 │   ├── NarrativeError      a narrative that is too long or not text
-│   └── OptionError         answer options that make no question
+│   ├── OptionError         answer options that make no question
+│   └── DocumentError       a document to be ingested that cannot be read: missing, scanned, encrypted, too large, no text
 ├── SettingsError           a setting has a value that cannot work (exit code 2)
 ├── KnowledgeError          a knowledge file or index is damaged (exit code 2)
 ├── LocalizerError          the detector's weights are missing or damaged (exit code 2)
@@ -37,6 +38,10 @@ class NarrativeError(InputError):
 
 
 class OptionError(InputError):
+    pass
+
+
+class DocumentError(InputError):
     pass
 
 

@@ -10,11 +10,17 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
+from agent.errors import InputError
 from agent.evidence import Evidence
 from agent.ports import Retriever
+from knowledge.ingest.evidence import quoted_span
+from knowledge.ingest.store import DocumentStore
 from knowledge.library import Library
 from knowledge.passages import key_of
 from knowledge.schema import JUDGEMENT, Basis, Condition, Level
+
+AROUND = 240
+"""Characters of the page shown before and after a passage."""
 
 
 def print_results(console: Console, results: Sequence[Evidence], retriever: Retriever) -> None:
@@ -40,6 +46,28 @@ def print_passage(console: Console, evidence: Evidence, retriever: Retriever, li
         if {key_of(library.statement[s]) for s in conflict.statements} <= keys:
             lines.append(f"[yellow]{escape(conflict.topic)}: {escape(conflict.text)}[/]")
     console.print(Panel("\n".join(lines), title=escape(evidence.key), title_align="left"))
+
+
+def print_place(console: Console, evidence: Evidence, store: DocumentStore, quote: str | None) -> None:
+    """Where a passage of the user's own document stands: the text around it, and the sentence that holds the quote marked.
+
+    Raises `InputError` when the quote does not stand in it.
+    """
+    where = evidence.locator
+    stored = next((p for p in store.passages(where.document) if p.key == evidence.key), None) if where is not None else None
+    if where is None or stored is None:
+        return
+    page = store.page(where.document, where.page)
+    start, end = where.start, where.end
+    if quote is not None:
+        span = quoted_span(stored, page, quote) if quote.strip() else None
+        if span is None:
+            raise InputError(f"{quote!r} does not stand in {evidence.key}")
+        start, end = span
+    before, after = page[max(0, start - AROUND) : start], page[end : end + AROUND]
+    title = f"page {where.page}, characters {start} to {end} of {where.document}"
+    body = f"[dim]{escape(before)}[/][bold reverse]{escape(page[start:end])}[/][dim]{escape(after)}[/]"
+    console.print(Panel(body, title=escape(title), title_align="left", border_style="dim"))
 
 
 def print_condition(console: Console, condition: Condition, library: Library) -> None:

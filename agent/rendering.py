@@ -9,11 +9,14 @@ from rich.table import Table
 from rich.text import Text
 
 from agent.domain import CaseReport, Step
-from agent.evidence import Claim
+from agent.evidence import Claim, Verdict
 from agent.wording import percent, plain_text
 
 _COLOURS = {"emergency": "bold white on red", "urgent": "bold red", "soon": "yellow", "routine": "green"}
-_MARKS = {"supported": "[green]✓[/]", "misattributed": "[red]≠[/]", "not_found": "[red]✗[/]", "pending": "?"}
+_MARKS: dict[Verdict, str] = {
+    "supported": "[green]✓[/]", "misattributed": "[red]≠[/]", "frankenquote": "[red]≈[/]", "not_found": "[red]✗[/]",
+    "not_bearing": "[red]⊘[/]", "pending": "?",
+}  # fmt: skip
 _BAR = 24
 
 
@@ -116,5 +119,6 @@ def _claim(claim: Claim) -> str:
     for citation in claim.citations:
         source = citation.source
         where = f"{source.organisation}, {source.title} ({source.year}), {source.section}. {source.url}" if source else "unknown source"
-        lines.append(f"  {_MARKS[citation.verdict]} {citation.verdict} [dim]{escape(f'[{citation.key}] {where}')}[/]")
+        verdict = citation.verdict.replace("_", " ") + (f": {citation.why}" if citation.why else "")
+        lines.append(f"  {_MARKS[citation.verdict]} {escape(verdict)} [dim]{escape(f'[{citation.key}] {where}')}[/]")
     return "\n".join(lines)

@@ -73,6 +73,21 @@ class Knowledge(Section):
     since: int | None = Field(None, description="leave out documents from before this year; unset: none")
 
 
+class Ingestion(Section):
+    """What reading a document of the user's own may cost. The defaults let a guideline of 2,000 pages through."""
+
+    max_bytes: Positive = Field(64 * 2**20, description="largest file or web page read, bytes")
+    max_pages: Positive = Field(5000, description="pages of the longest document read")
+    max_characters: Positive = Field(20_000_000, description="characters of text of the longest document read")
+    max_expansion: Positive = Field(200, description="characters of text per byte of the file beyond the first million: more is a bomb")
+    max_seconds: Annotated[float, Field(gt=0)] = Field(120, description="seconds one document may take to read")
+    max_memory: Annotated[int, Field(ge=256 * 2**20)] = Field(2 * 2**30, description="address space of the process that reads, bytes")
+    max_files: Positive = Field(10_000, description="documents taken from one directory")
+    fetch_seconds: Annotated[float, Field(gt=0)] = Field(60, description="seconds one web page may take to arrive")
+    max_redirects: Annotated[int, Field(ge=0)] = Field(5, description="redirections followed to a web page")
+    allow_private_addresses: bool = Field(False, description="also fetch from loopback, private and link-local addresses")
+
+
 class Vllm(Section):
     base_url: str = Field("http://127.0.0.1:8000/v1", description="an OpenAI-compatible server, with its /v1")
     model: str | None = Field(None, description="served model name; unset: the first one the server lists")
@@ -98,6 +113,7 @@ class Settings(BaseSettings):
     dial: Dial = Dial()
     abstention: Abstention = Abstention()
     knowledge: Knowledge = Knowledge()
+    ingestion: Ingestion = Ingestion()
     vllm: Vllm = Vllm()
 
 

@@ -13,6 +13,8 @@ Laterality = Literal["right", "left", "both", "unknown"]
 Modality = Literal["cfp", "oct", "ffa", "other", "unknown"]
 """cfp: colour fundus photograph; oct: optical coherence tomography; ffa: fundus fluorescein angiography; other: no retina seen."""
 Presence = Literal["present", "possible", "absent"]
+Course = Literal["acute", "subacute", "chronic", "past", "unknown"]
+"""acute: up to 14 days; subacute: up to 90; chronic: longer or lifelong; past: over long ago, in so many words."""
 Probability = Annotated[float, Field(ge=0, le=1)]
 Nats = Annotated[float, Field(ge=0)]
 

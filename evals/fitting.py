@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from evals.measures import SMALLEST, without
-from evals.narratives import Narrative
+from evals.vignette_sets import Narrative
 from knowledge.differential import OTHER, DifferentialScorer, Parameters
 from knowledge.library import Library
 from knowledge.reading import Reading

@@ -1,136 +1,60 @@
-"""Narratives with a known condition: written for this project, and published ones where the reader has them.
-
-The written ones are halved into development and test by a hash of their ids, system by system. The published ones (case reports, exam
-questions) lie outside the project, serve development only, and are left out where they are absent; their titles are never read.
-"""
+"""The vignettes as narratives: one text per record, made the same way every time, so that character spans can be kept without the text."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, TypeAdapter
-
-from knowledge.differential import OTHER
-from knowledge.library import Library
-from knowledge.terminology import Terminology
-
-WRITTEN = Path(__file__).parent / "data" / "vignettes_written.yaml"
-PUBLISHED = Path(__file__).parents[2] / "shared" / "data" / "vignettes"
-Half = Literal["development", "test"]
+FOLDER = Path("../shared/data/vignettes")
+_FIELD = {
+    "pmc_case_reports_eye": "case_summary",
+    "medqa_us_test_eye": "question",
+    "medmcqa_dev_ophthalmology": "question",
+}
+_PARTS = ("Patient_Actor", "Physical_Examination_Findings", "Test_Results")
+"""Parts of an AgentClinic record that a clinician learns; the objective and the diagnosis are never read."""
 
 
-class Written(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    id: str
-    system: str
-    reference: str
-    accept: tuple[str, ...] = ()
-    difficulty: Literal["easy", "moderate", "hard"]
-    text: str
+def narrative(name: str, record: int, folder: Path = FOLDER) -> str:
+    """The narrative of one record of the file `name` (without suffix), counted from 0. Raises `OSError` where the file is missing."""
+    with (folder / f"{name}.jsonl").open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines):
+            if number == record:
+                return _text(name, json.loads(line))
+    raise IndexError(f"{name}.jsonl has no record {record}")
 
 
-@dataclass(frozen=True)
-class Narrative:
-    """`reference` is a condition of the atlas or `other`; `accepted` holds it and what else is not wrong."""
-
-    id: str
-    text: str
-    reference: str
-    accepted: frozenset[str]
-    difficulty: str = ""
+def digest(text: str) -> str:
+    """sha256 of a narrative, by which a span knows that it still fits."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
-def written(path: Path = WRITTEN) -> list[Written]:
-    """Raises pydantic's `ValidationError` naming entry and field."""
-    return TypeAdapter(list[Written]).validate_python(yaml.safe_load(path.read_text(encoding="utf-8"))["vignettes"])
+def split_of(key: str) -> str:
+    """`development` or `test`, by the first digit of a sha256: about six in ten are development.
+
+    >>> split_of("9"), split_of("a")
+    ('development', 'test')
+    """
+    return "development" if key[0] in "0123456789" else "test"
 
 
-def half(library: Library, which: Half, rows: list[Written] | None = None) -> list[Narrative]:
-    """One half of the written vignettes, mapped to the conditions the library holds; one it does not hold is `other`."""
-    rows = written() if rows is None else rows
-    return [_mapped(library, f"{r.id}", r.text, r.reference, r.accept, r.difficulty) for r in rows if r.id in split(rows)[which]]
+def _text(name: str, record: dict[str, Any]) -> str:
+    if name in _FIELD:
+        return str(record[_FIELD[name]])
+    examination = record["OSCE_Examination"]
+    return "\n".join(line for part in _PARTS for line in _lines((), examination[part]))
 
 
-def split(rows: list[Written]) -> dict[Half, frozenset[str]]:
-    """Ids by half: within each system, ordered by the hash of the id, every other one."""
-    halves: dict[Half, set[str]] = {"development": set(), "test": set()}
-    for system in sorted({r.system for r in rows}):
-        members = sorted((r.id for r in rows if r.system == system), key=lambda i: hashlib.sha256(i.encode()).hexdigest())
-        halves["development"] |= set(members[::2])
-        halves["test"] |= set(members[1::2])
-    return {name: frozenset(ids) for name, ids in halves.items()}
-
-
-def _mapped(library: Library, name: str, text: str, reference: str, accept: tuple[str, ...], difficulty: str = "") -> Narrative:
-    reference = reference if reference in library.condition else OTHER
-    accepted = {reference, *(a for a in accept if a in library.condition)}
-    return Narrative(name, text, reference, frozenset(accepted), difficulty)
-
-
-_REPORTS: dict[int, tuple[str, ...]] = {2: ("anaemic_retinopathy",)}
-"""Case reports whose diagnosis is written in words no synonym covers: record number to reference and what else is accepted."""
-_ENCOUNTERS: dict[int, tuple[str, ...]] = {0: (OTHER, "congenital_cataract"), 2: (OTHER, "central_retinal_vein_occlusion")}
-_MEDQA: dict[int, tuple[str, ...]] = {
-    0: ("allergic_conjunctivitis",), 3: ("bacterial_keratitis",), 4: ("age_related_cataract",), 5: ("bacterial_keratitis",),
-    7: ("homonymous_hemianopia",), 8: ("optic_neuritis",), 9: ("central_retinal_artery_occlusion",), 10: ("pituitary_chiasmal_compression",),
-    14: ("idiopathic_intracranial_hypertension", "papilloedema"), 15: ("nonproliferative_diabetic_retinopathy", "diabetic_macular_oedema"),
-    17: ("age_related_cataract",), 19: ("internuclear_ophthalmoplegia",),
-}  # fmt: skip
-"""Exam questions that describe a patient with one certain condition, whatever they ask about it."""
-_MEDMCQA: dict[int, tuple[str, ...]] = {
-    6: ("functional_visual_loss",), 27: ("internuclear_ophthalmoplegia",), 34: ("diabetic_macular_oedema", "cystoid_macular_oedema"),
-    39: ("fungal_keratitis",), 54: ("hydroxychloroquine_retinopathy",), 56: ("carotid_cavernous_fistula",),
-}  # fmt: skip
-
-
-def case_reports(library: Library, folder: Path = PUBLISHED) -> list[Narrative]:
-    """Published case reports and simulated encounters; empty where the files are absent."""
-    terminology = Terminology(library)
-    found = []
-    for n, row in _rows(folder / "pmc_case_reports_eye.jsonl"):
-        known = _REPORTS.get(n) or _resolved(terminology, row["reference_diagnosis"])
-        found.append(_mapped(library, f"report-{n}", row["case_summary"], known[0], known[1:]))
-    for n, row in _rows(folder / "agentclinic_medqa_osce_eye.jsonl"):
-        script = row["OSCE_Examination"]
-        known = _resolved(terminology, script["Correct_Diagnosis"])
-        known = _ENCOUNTERS.get(n, known) if known[0] == OTHER else known
-        shown = {part: script[part] for part in ("Patient_Actor", "Physical_Examination_Findings", "Test_Results")}
-        found.append(_mapped(library, f"encounter-{n}", " ".join(_spoken(shown)), known[0], known[1:]))
-    return found
-
-
-def exam_questions(library: Library, folder: Path = PUBLISHED) -> list[Narrative]:
-    """Exam questions that describe a patient, without their options; empty where the files are absent."""
-    found = []
-    for file, chosen in (("medqa_us_test_eye.jsonl", _MEDQA), ("medmcqa_dev_ophthalmology.jsonl", _MEDMCQA)):
-        rows = dict(_rows(folder / file))
-        found += [_mapped(library, f"{file.split(chr(95))[0]}-{n}", rows[n]["question"], k[0], k[1:]) for n, k in chosen.items() if n in rows]
-    return found
-
-
-def _resolved(terminology: Terminology, diagnosis: str) -> tuple[str, ...]:
-    hit = terminology.resolve(diagnosis)
-    return (hit[0],) if hit else (OTHER,)
-
-
-def _rows(file: Path) -> Iterator[tuple[int, dict]]:  # type: ignore[type-arg]
-    if file.exists():
-        yield from enumerate(json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line.strip())
-
-
-def _spoken(value: object, name: str = "") -> Iterator[str]:
-    """A nested examination as plain sentences."""
+def _lines(path: tuple[str, ...], value: object) -> Iterator[str]:
+    """Leaves as "Visual Acuity, Right Eye: 20/120"."""
     if isinstance(value, dict):
         for key, inner in value.items():
-            yield from _spoken(inner, str(key).replace("_", " "))
+            yield from _lines((*path, str(key).replace("_", " ")), inner)
     elif isinstance(value, list):
-        yield f"{name}: {', '.join(map(str, value))}."
+        for inner in value:
+            yield from _lines(path, inner)
     else:
-        yield f"{name}: {str(value).rstrip('.')}." if name not in ("History", "Demographics") else f"{str(value).rstrip('.')}."
+        yield f"{', '.join(path[-2:])}: {value}"

@@ -14,7 +14,7 @@ import numpy as np
 
 from agent.domain import Finding
 from evals.measures import without
-from evals.narratives import Narrative
+from evals.vignette_sets import Narrative
 from knowledge.differential import OTHER, DifferentialScorer, Parameters
 from knowledge.differential.likeness import likeness_nats, passages, profile
 from knowledge.differential.table import Table

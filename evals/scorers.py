@@ -17,11 +17,11 @@ from dataclasses import asdict, dataclass
 from rich.console import Console
 from rich.table import Table
 
-from evals import generated, narratives
+from evals import generated, vignette_sets
 from evals.fitting import FITTED, Read, fit, relatives
 from evals.measures import Judged, auroc, judge, reliability, scorecard, share_above
-from evals.narratives import Narrative
 from evals.rivals import Rival, all_of
+from evals.vignette_sets import Narrative
 from knowledge import library as library_files
 from knowledge.differential import OTHER
 from knowledge.embedding import SentenceEmbedder
@@ -56,12 +56,12 @@ class Outside:
 def sets_of(library: Library, count: int) -> dict[str, list[Narrative]]:
     """Every set by name; the published ones only where they are present."""
     sets = {
-        DEVELOPMENT: narratives.half(library, "development"),
-        TEST: narratives.half(library, "test"),
+        DEVELOPMENT: vignette_sets.half(library, "development"),
+        TEST: vignette_sets.half(library, "test"),
         GENERATED_DEVELOPMENT: _generated(library, count, seed=11),
         GENERATED_TEST: _generated(library, count, seed=12),
-        "case reports, development": narratives.case_reports(library),
-        "exam questions, development": narratives.exam_questions(library),
+        "case reports, development": vignette_sets.case_reports(library),
+        "exam questions, development": vignette_sets.exam_questions(library),
     }
     return {name: rows for name, rows in sets.items() if rows}
 

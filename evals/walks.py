@@ -23,8 +23,8 @@ from agent.decision import DEFAULT_MAX_ENTROPY
 from agent.domain import CaseReport, CaseRequest
 from agent.settings import Abstention, load_settings
 from agent.walk import consult
-from evals import narratives
-from evals.narratives import Narrative
+from evals import vignette_sets
+from evals.vignette_sets import Narrative
 from knowledge.differential import OTHER
 
 CEILINGS = (0.8, 1.0, 1.2, 1.4, 1.6, 2.0, 2.6)
@@ -68,7 +68,7 @@ def outcomes(walked: Sequence[Walked], ceiling: float, floor: float) -> Outcomes
     return Outcomes(ceiling, floor, len(given) / len(held), sum(w.right for w in given) / max(1, len(given)), strangers)
 
 
-async def walk(half: narratives.Half) -> list[Walked]:
+async def walk(half: vignette_sets.Half) -> list[Walked]:
     """Each vignette by itself, with a fresh dial and no limit on what may be diagnosed."""
     with tempfile.TemporaryDirectory() as fresh:
         settings = load_settings()
@@ -78,7 +78,7 @@ async def walk(half: narratives.Half) -> list[Walked]:
         knowledge = settings.knowledge.model_copy(update={"directory": directory})
         changed = {"dial": dial, "abstention": free, "data_directory": Path(fresh), "knowledge": knowledge}
         deps = await asyncio.to_thread(build, settings.model_copy(update=changed))
-        rows = narratives.half(deps.library, half)
+        rows = vignette_sets.half(deps.library, half)
         return [Walked(row, await consult(CaseRequest(narrative=row.text), deps)) for row in rows]
 
 

@@ -46,12 +46,12 @@ def build(scratch: Path, library: Library, own: Sequence[Evidence], embedder: Em
         raise KnowledgeError(f"two statements say the same in one document: {twice[0]!r}")
     (scratch / LIBRARY).write_bytes(library.model_dump_json().encode())
     (scratch / PATTERNS).write_text(json.dumps(patterns_of(library)))
-    vectors = embedder.embed([f"{p.source.title}. {p.text}" for p in passages])
+    vectors = embedder.embed([_in_context(p) for p in passages])
     queries = embedder.embed([f"{c.name}: {c.description}" for c in library.conditions])
     texts = list(finding_texts(library))
     shelf.write(
         scratch / PASSAGES,
-        [(p, lexical_text(f"{p.text} {p.source.title} {' '.join(_names(library, p.concepts))}")) for p in passages],
+        [(p, lexical_text(f"{_in_context(p)} {p.source.title} {' '.join(_names(library, p.concepts))}")) for p in passages],
         {c.id: view for c, view in zip(library.conditions, _views(library, passages, vectors, queries), strict=True)},
         texts,
     )
@@ -110,6 +110,13 @@ def _view(
         kinds = [[n for n in own if passages[n].kind == kind] for kind in KINDS]
         ranked += [n for turn in zip_longest(*kinds) for n in turn if n is not None]
     return ranked
+
+
+def _in_context(passage: Evidence) -> str:
+    """A statement speaks for itself; a passage of a document is little without its title and the headings above it."""
+    if passage.locator is None:
+        return passage.text
+    return f"{': '.join(part for part in (passage.source.title, passage.source.section) if part)}\n{passage.text}"
 
 
 def _names(library: Library, concepts: Sequence[str]) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Set
 from itertools import combinations
 
 from knowledge.library import NAMES_PREFIX, Library
-from knowledge.text import content
+from knowledge.text import content, tokens
 
 LEAST_SUPPORT = 3
 """Findings a condition needs at the levels hallmark and common to be told from another (ours)."""
@@ -44,13 +44,23 @@ def unused(library: Library) -> tuple[str, ...]:
 
 
 def _said_twice(kind: str, names: Iterable[tuple[str, str]], kin: Set[tuple[str, str]] = frozenset()) -> Iterator[str]:
-    """One wording for two entries, after the canonicalisation the reader matches by; word order counts, `kin` may share their words."""
-    owners: dict[tuple[str, ...], dict[str, str]] = defaultdict(dict)
+    """One wording for two entries, after the canonicalisation the reader matches by; word order counts, `kin` may share their words.
+
+    Two phrases in double quotes are one wording only word for word: "poking eyes" is no "poked in the eye".
+    """
+    owners: dict[tuple[str, ...], dict[str, list[str]]] = defaultdict(dict)
     for owner, name in names:
-        owners[content(name.strip('"'))].setdefault(owner, name)
+        owners[content(name.strip('"'))].setdefault(owner, []).append(name)
     for by in owners.values():
-        if any(pair not in kin and pair[::-1] not in kin for pair in combinations(by, 2)):
-            yield f"{kind}s {' and '.join(repr(o) for o in by)} are both called {next(iter(by.values()))!r}"
+        pairs = [pair for pair in combinations(by, 2) if pair not in kin and pair[::-1] not in kin]
+        if any(_same(one, other) for a, b in pairs for one in by[a] for other in by[b]):
+            yield f"{kind}s {' and '.join(repr(o) for o in by)} are both called {next(iter(by.values()))[0]!r}"
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two phrases of one content can match the same words: not where both are literal and their words differ."""
+    literal = one.startswith('"') and other.startswith('"')
+    return not literal or [t.stem for t in tokens(one)] == [t.stem for t in tokens(other)]
 
 
 def _kin(library: Library) -> frozenset[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Who and whether: negation, uncertainty, other people, past history and side of the words in a clinical sentence.
+"""Who and whether: negation, uncertainty, other people and past history of the words in a clinical sentence, with their side and time.
 
 A small ConText (Harkema et al., J Biomed Inform 2009): trigger words open a scope that ends at the clause.
 """
@@ -6,16 +6,20 @@ A small ConText (Harkema et al., J Biomed Inform 2009): trigger words open a sco
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
+from functools import cache
 
-from agent.values import Laterality, Presence
-from knowledge.text import Token, tokens
+from agent.values import Course, Laterality, Presence
+from knowledge.sentence import Sentence
+from knowledge.sides import side
+from knowledge.timecourse import timecourse
 
 _NEGATED_BEFORE = (
     "no evidence of", "no signs of", "no sign of", "no history of", "negative for", "absence of", "absent", "free of", "without",
     "denies", "denied", "denying", "never", "not", "no", "nor", "neither", "none", "rules out", "ruled out", "excluded", "resolved",
     "did not", "does not", "doesn't", "isn't", "wasn't", "non", "lack of", "lacks", "unremarkable for", "cleared of",
+    "clear of",
 )  # fmt: skip
 _NEGATED_AFTER = (
     "absent", "not seen", "not present", "not found", "was negative", "were negative", "negative", "denied", "ruled out", "excluded", "none",
@@ -24,11 +28,22 @@ _NEGATED_AFTER = (
 _POSSIBLE = (
     "possible", "possibly", "probable", "probably", "likely", "suspected", "suspicion of", "suspicious for", "suspect", "query", "may",
     "might", "could be", "cannot exclude", "cannot rule out", "can not exclude", "to exclude", "rule out", "to rule out", "presumed",
-    "differential", "?", "concerning for", "consider", "versus", "vs",
+    "differential", "?", "concerning for", "consider", "versus", "vs", "suggestive of", "suggesting", "hinting at", "equivocal for",
 )  # fmt: skip
 _PSEUDO = ("no longer able", "not only", "no change", "no improvement", "not improved", "not improving", "not resolved", "without improvement",
            "not responded", "no response", "no relief", "not relieved", "gradually", "not sure", "without correction", "no perception of light",
-           "no light perception")  # fmt: skip
+           "no light perception", "no doubt", "no vision")  # fmt: skip
+_POSSIBLE_AFTER = (
+    "suspected", "possible", "probable", "likely", "?", "versus", "vs", "cannot be excluded", "can not be excluded", "not excluded",
+    "cannot be ruled out", "not ruled out", "to be excluded",
+)  # fmt: skip
+_ALL_ABSENT = re.compile(
+    r"^(?:(?:,|and|or) (?:\S+ ){1,4}?)+(?:were|are) (?:all |both )?"
+    r"(?:absent|negative|denied|excluded|ruled out|not (?:seen|present|found|detected|noted|reported))\b"
+)
+"""A list whose end denies all of it: "ptosis and anisocoria were not present"."""
+_EXCEPTED = re.compile(r"\b(?:other than|apart from|aside from|except(?: for)?|save for)\b")
+"""What comes after these is left out of the negation before them."""
 _FAMILY = (
     "family history", "familial history", "mother", "father", "sister", "brother", "grandmother", "grandfather", "aunt", "uncle", "cousin",
     "parents", "sibling", "siblings", "maternal", "paternal", "his son", "her son", "his daughter", "her daughter", "fh", "fhx", "wife",
@@ -47,18 +62,8 @@ _HYPOTHETICAL = re.compile(
 _RISK = re.compile(r"\brisks? (?:of|for|include|includes|including)\b")
 _NOW = frozenset("but however although though now today currently".split())
 _BEGINS = frozenset("with has had have presents presented reports complains noticed noticing developed".split())
-_FURTHER = re.compile(
-    r"(?:,|\b(?:and|but|while|whereas)\b) ?,? ?(?:it )?(?:is |was )?(present|seen|positive|noted|found|absent|negative|not seen|not present)"
-    r" (?:in |on )?(?:the |his |her )?(right|left|other|fellow|od|os|re|le)\b"
-)
-_CONTRAST_REACH = 14
 _FAILURE = re.compile(r"\b(?:does|did|do|will) not (?:close|open|shut|move|follow|track)\b[^,]*(?=,)")
 """Something that does not work: a sign of its own, which negates nothing after its comma."""
-_ELAPSED = re.compile(
-    r"\b(years?|yrs?|months?|mths?|decades?|weeks?|wks?|days?|yesterday|hours?)\b"
-    r"(?: (ago|back|earlier|previously|before|after|post|following))?"
-)
-_LONG_AGO = re.compile(r"\b(?:in|since) (?:19|20)\d\d\b")
 _REPORTER = re.compile(
     r"\b(?:mother|father|parents?|wife|husband|sister|brother|grandmother|grandfather)"
     r"(?: (?!has\b|had\b|have\b|with\b|was\b|is\b|who\b)\S+){0,8}?"
@@ -66,76 +71,30 @@ _REPORTER = re.compile(
     r"|\bby (?:(?:his|her|the|their) )?(?:mother|father|parents?|wife|husband)\b"
 )
 """Relatives who tell of the patient: their words are about the patient, not about the family."""
+_BACK_TO_PATIENT = re.compile(
+    r" (?:;|and|but|while|whereas) (?:the (?:patient|boy|girl|child) (?:has|had|is|was|now)|s?he (?:himself |herself )?\w+) "
+)
 _PATIENT = ("the patient", "patient", "he", "she")
 _PAST = ("history of", "past medical history", "past ocular history", "known", "previous", "previously", "pmh", "poh", "prior", "years ago")
 _SCOPE_END = frozenset("but however although though except apart aside whereas yet while which who presents presented complains".split())
 _VERBS = frozenset("is was are were has had shows showed reveals revealed demonstrates demonstrated reports reported notes noted".split())
-_SIDES: tuple[tuple[Laterality, frozenset[str]], ...] = (
-    ("both", frozenset(("both", "bilateral", "bilaterally", "ou", "binocular"))),
-    ("right", frozenset(("right", "od", "re", "r"))),
-    ("left", frozenset(("left", "os", "le", "l"))),
-)
 _ORGANS = frozenset(
     "chest abdominal abdomen joint joints back leg legs arm arms neck jaw knee knees shoulder shoulders stomach ear tooth teeth dental pelvic "
-    "throat muscle muscles hip limb limbs".split()
+    "throat muscle muscles hip limb limbs elsewhere".split()
 )
 _UNREMARKABLE = frozenset("normal negative unremarkable nonreactive".split())
 _REMARKABLE = frozenset("positive raised elevated reactive increased abnormal high titer titre detected".split())
-_ABBREVIATION = re.compile(r"(?:\b(?:dr|mr|mrs|ms|vs|approx|e\.g|i\.e|no|st|ca)|\b[A-Za-z]|\d)$", re.IGNORECASE)
-_HEADINGS = (
-    "history|complaint|examination|exam|tests?|information|findings|imaging|fundus|impression|diagnosis|medications?|drugs?|allergies|"
-    "social|plan"
-)
-_HEADING = re.compile(rf"^\s*(?:[-*•]\s*)?\**((?:[A-Z][A-Za-z /]{{2,40}}? )?(?:{_HEADINGS}))\**\s*:\**", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Sentence:
-    """A sentence or line with its tokens; offsets are into the whole narrative. `heading` is the section it stands under."""
-
-    start: int
-    text: str
-    heading: str
-    tokens: tuple[Token, ...]
-
 
 @dataclass(frozen=True, slots=True)
 class Context:
+    """`past` says that the words stand among the history; `course` what they say of their time, `days` the days since onset."""
+
     presence: Presence
     family: bool
     past: bool
     laterality: Laterality
-
-
-def sentences(narrative: str) -> Iterator[Sentence]:
-    """Sentences of a narrative, split at line ends and full stops (not at decimals and abbreviations).
-
-    >>> [s.text for s in sentences("Vision 6/9.5 today. No pain.")]
-    ['Vision 6/9.5 today.', 'No pain.']
-    """
-    heading = ""
-    for line in re.finditer(r"[^\n]+", narrative):
-        found = _HEADING.match(line.group())
-        if found:
-            heading = found.group(1).lower()
-        elif not line.group().lstrip().startswith(("-", "*", "•")) and not line.group().startswith("  "):
-            heading = ""
-        begin = found.end() if found else 0
-        for stop in re.finditer(r"[.!?;](?=\s|$)", line.group()):
-            if stop.group() == "." and _ABBREVIATION.search(line.group()[: stop.start()]) and stop.end() < len(line.group()):
-                number = line.group()[stop.start() - 1].isdigit()
-                if not number:
-                    continue
-            yield from _sentence(line, begin, stop.end(), heading)
-            begin = stop.end()
-        yield from _sentence(line, begin, len(line.group()), heading)
-
-
-def _sentence(line: re.Match[str], begin: int, end: int, heading: str) -> Iterator[Sentence]:
-    text = line.group()[begin:end]
-    lead = len(text) - len(text.lstrip())
-    if text.strip():
-        yield Sentence(line.start() + begin + lead, text.strip(), heading, tokens(text.strip()))
+    course: Course = "unknown"
+    days: float | None = None
 
 
 def context(sentence: Sentence, first: int, last: int, *, negative: bool = False, normal: bool = False) -> Context:
@@ -147,24 +106,41 @@ def context(sentence: Sentence, first: int, last: int, *, negative: bool = False
     words = [t.word for t in sentence.tokens]
     before = _clause_before(words, first)
     near = before[len(before) - before[::-1].index(",") :] if "," in before else before
-    lead_words = near if normal or before[:1] == ["absent"] else before
+    lead_words = near if normal or negative or before[:1] == ["absent"] else before
     after = _clause_after(words, last)
     inside = " ".join(words[first : last + 1])
-    lead = _FAILURE.sub(" ", " ".join(lead_words))
+    lead = _EXCEPTED.split(_FAILURE.sub(" ", " ".join(lead_words)))[-1]
     trail = " ".join(after[:4])
     negated = _has(lead, _NEGATED_BEFORE) and not _has(f"{lead} {inside}", _PSEUDO)
-    negated = negated or (not negative and _has(inside, ("no", "not", "without")) and not _has(inside, _PSEUDO))
-    negated = negated or (_has(trail, _NEGATED_AFTER) and not _has(" ".join(after), ("but",)))
-    possible = (
-        _has(" ".join(before[-6:]), _POSSIBLE) or "?" in before[-2:] or _has(" ".join(after[:3]), ("suspected", "possible", "likely", "?"))
-    )
-    family_words = _REPORTER.sub(" ", f"{' '.join(words[: first + 1])} {' '.join(after[:3])}")
+    negated = negated or (not negative and _has(inside, ("no", "not", "without", "clear of", "free of")) and not _has(inside, _PSEUDO))
+    doubted = _has(trail.replace("likely to", ""), _POSSIBLE_AFTER)
+    denied = _has(trail, _NEGATED_AFTER) and not doubted and not _has(" ".join(after), ("but",))
+    negated = negated or denied or _marked_absent(words, last) or _ALL_ABSENT.match(" ".join(words[last + 1 : last + 12])) is not None
+    possible = _has(" ".join(before[-6:]), _POSSIBLE) or "?" in before[-2:] or doubted
+    course, days = timecourse(sentence, first, last)
+    named = side(words, first, last)
+    family_words = _REPORTER.sub(" ", f"{_of_the_family(words[: first + 1])} {' '.join(after[:3])}")
     return Context(
         presence="absent" if negated else "possible" if possible else "present",
         family=("family" in sentence.heading and not _has(" ".join(words[:first]), _PATIENT)) or _has(family_words, _FAMILY),
         past=("history" in sentence.heading and "present" not in sentence.heading) or _has(" ".join(before[-8:]), _PAST),
-        laterality=side(words, first, last),
+        laterality=sentence.eye if named == "unknown" else named,
+        course=course,
+        days=days,
     )
+
+
+def _of_the_family(words: Sequence[str]) -> str:
+    """The words since the patient came in again as the one spoken of: "her father had glaucoma; she has haloes"."""
+    text = f" {' '.join(words)} "
+    back = [m.end() for m in _BACK_TO_PATIENT.finditer(text)]
+    return text[back[-1] :] if back else text
+
+
+def _marked_absent(words: Sequence[str], last: int) -> bool:
+    """Whether a mark stands right behind: "RAPD: nil", "hypopyon (-)"."""
+    mark = words[last + 1 : last + 4]
+    return mark[:3] == ["(", "-", ")"] or (mark[:1] in ([":"], ["="]) and mark[1:2] in (["nil"], ["no"], ["none"], ["absent"], ["negative"]))
 
 
 def hypothetical(sentence: Sentence, first: int) -> bool:
@@ -178,35 +154,11 @@ def _since(words: Sequence[str], ends: Set[str]) -> str:
     return f"{' '.join(words[start:])} "
 
 
-def further(sentence: Sentence, last: int) -> tuple[Presence, Laterality] | None:
-    """The second half of a contrast between the eyes: presence and eye of "... and present in the left", which follows token `last`."""
-    found = _FURTHER.search(" ".join(t.word for t in sentence.tokens[last + 1 : last + 1 + _CONTRAST_REACH]))
-    if found is None:
-        return None
-    presence: Presence = "absent" if found.group(1) in ("absent", "negative", "not seen", "not present") else "present"
-    named = next((name for name, forms in _SIDES if found.group(2) in forms), None)
-    words = [t.word for t in sentence.tokens]
-    first_half = side(words[: last + 1 + len(found.string[: found.start()].split())], last, last)
-    return presence, named or ("left" if first_half == "right" else "right" if first_half == "left" else "unknown")
-
-
-def long_ago(sentence: Sentence, first: int, last: int) -> bool:
-    """Whether the time that stands with tokens `first` to `last` is months or years ago; what follows them decides before what precedes."""
-    words = [t.word for t in sentence.tokens]
-    after = " ".join(words[last + 1 : last + 7])
-    before = " ".join(words[max(0, first - 6) : first]).rpartition(",")[2]
-    inside = " ".join(words[first : last + 1])
-    for text in (inside, after.split(",")[0], before):
-        found = _ELAPSED.search(text)
-        if found:
-            old = found.group(1).startswith(("y", "decade")) and found.group(1) != "yesterday"
-            return (old and found.group(2) is not None) or (found.group(1).startswith("m") and found.group(2) in ("ago", "back", "earlier"))
-    return bool(_LONG_AGO.search(f"{inside} {after}"))
-
-
 def elsewhere(sentence: Sentence, first: int, last: int) -> bool:
     """Whether words without an eye speak of another part of the body ("chest pain", "pain in the knee")."""
     words = [t.word for t in sentence.tokens]
+    if "other" in words[first : last + 1]:  # "no other pain"
+        return True
     return not _ORGANS.isdisjoint(words[max(0, first - 1) : first]) or not _ORGANS.isdisjoint(words[last + 1 : last + 4])
 
 
@@ -214,24 +166,6 @@ def reported_normal(sentence: Sentence) -> bool:
     """Whether a sentence about tests reports them as normal or negative and none as positive."""
     words = {t.word for t in sentence.tokens}
     return not _UNREMARKABLE.isdisjoint(words) and _REMARKABLE.isdisjoint(words)
-
-
-def side(words: Sequence[str], first: int, last: int) -> Laterality:
-    """The eye that the words speak of: the side named nearest to them in the sentence.
-
-    >>> side("red right eye".split(), 0, 0)
-    'right'
-    """
-    best: tuple[int, Laterality] | None = None
-    for i, word in enumerate(words):
-        for name, forms in _SIDES:
-            if word in forms:
-                distance = 0 if first <= i <= last else min(abs(i - first), abs(i - last))
-                if best is None or distance < best[0]:
-                    best = (distance, name)
-    if best is None and "eyes" in words:
-        return "both" if "both" in words else "unknown"
-    return best[1] if best else "unknown"
 
 
 def _clause_before(words: Sequence[str], first: int) -> list[str]:
@@ -253,6 +187,11 @@ def _clause_after(words: Sequence[str], last: int) -> list[str]:
     return list(words[last + 1 :])
 
 
-def _has(text: str, triggers: Sequence[str]) -> bool:
-    padded = f" {text} "
-    return any(f" {trigger} " in padded for trigger in triggers)
+def _has(text: str, triggers: tuple[str, ...]) -> bool:
+    return bool(text) and _any_of(triggers).search(f" {text} ") is not None
+
+
+@cache
+def _any_of(triggers: tuple[str, ...]) -> re.Pattern[str]:
+    """One pattern for all triggers, each whole words between spaces."""
+    return re.compile(" (?:" + "|".join(re.escape(trigger) for trigger in triggers) + ") ")

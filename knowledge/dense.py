@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
-import tenacity
-
 from agent.errors import KnowledgeError, SettingsError
 
 if TYPE_CHECKING:
@@ -39,6 +37,10 @@ class DenseIndex(Protocol):
 
     def nearest(self, collection: str, vectors: NDArray[np.float32], count: int) -> list[list[tuple[str, float]]]:
         """For each vector the `count` nearest (id, cosine similarity), nearest first."""
+        ...
+
+    def similarities(self, collection: str, vector: NDArray[np.float32], ids: Sequence[str]) -> dict[str, float]:
+        """Cosine similarity of one vector to the rows with these ids; a row that is not there is left out."""
         ...
 
 
@@ -69,10 +71,16 @@ class DirectoryDense:
         self._lock = threading.Lock()
 
     def nearest(self, collection: str, vectors: NDArray[np.float32], count: int) -> list[list[tuple[str, float]]]:
+        return _nearest(self._collection(collection), vectors, count)
+
+    def similarities(self, collection: str, vector: NDArray[np.float32], ids: Sequence[str]) -> dict[str, float]:
+        return _similarities(self._collection(collection), vector, ids)
+
+    def _collection(self, name: str) -> Any:
         with self._lock:
             if self._client is None:
                 self._client = self._open()
-            return _nearest(self._client.get_collection(collection, embedding_function=None), vectors, count)
+            return self._client.get_collection(name, embedding_function=None)
 
     def _open(self) -> Any:
         import chromadb
@@ -129,11 +137,16 @@ class ServerDense:
         name = self._name(collection)
         return self._ask(lambda client: _nearest(client.get_collection(name, embedding_function=None), vectors, count))
 
+    def similarities(self, collection: str, vector: NDArray[np.float32], ids: Sequence[str]) -> dict[str, float]:
+        name = self._name(collection)
+        return self._ask(lambda client: _similarities(client.get_collection(name, embedding_function=None), vector, ids))
+
     def _name(self, collection: str) -> str:
         return f"fovea-{self._version}-{collection}"
 
     def _ask(self, question: Callable[[Any], T]) -> T:
         import httpx
+        import tenacity
         from chromadb.errors import ChromaError, NotFoundError
 
         broken = tenacity.retry_if_exception_type(httpx.TransportError)  # a connection kept alive may have been closed
@@ -185,3 +198,12 @@ def _nearest(collection: Any, vectors: NDArray[np.float32], count: int) -> list[
         [(str(row), 1 - float(distance)) for row, distance in zip(ids, distances, strict=True)]
         for ids, distances in zip(answer["ids"], answer["distances"], strict=True)
     ]
+
+
+def _similarities(collection: Any, vector: NDArray[np.float32], ids: Sequence[str]) -> dict[str, float]:
+    import numpy as np
+
+    if not ids:
+        return {}
+    held = collection.get(ids=list(ids), include=["embeddings"])
+    return dict(zip(held["ids"], (np.asarray(held["embeddings"]) @ vector).tolist(), strict=True))

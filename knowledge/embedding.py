@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from agent.errors import SettingsError
+from agent.errors import KnowledgeError, SettingsError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -78,12 +78,14 @@ class SentenceEmbedder:
 class CachedEmbedder:
     """Remembers vectors in a SQLite file, so that a text that did not change is embedded once. For the one writer of an index.
 
-    The file holds hashes and vectors, no text. One that is damaged is begun anew.
+    The file holds hashes and vectors, no text. One that is damaged is begun anew. `forget_others` drops what was not asked for since it was
+    opened, so that it does not grow with every revision.
     """
 
     def __init__(self, embedder: Embedder, path: Path) -> None:
         self._embedder = embedder
         self._connection = _opened_cache(path)
+        self._asked: set[bytes] = set()
 
     @property
     def name(self) -> str:
@@ -92,17 +94,25 @@ class CachedEmbedder:
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         import numpy as np
 
-        keys = [hashlib.sha256(f"{self.name}\0{text}".encode()).digest() for text in texts]
+        keys = [hashlib.sha256(text.encode()).digest() for text in texts]
+        self._asked.update(keys)
         known = {key: vector for key in set(keys) if (vector := self._held(key)) is not None}
         new = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
         if new:
             made = np.asarray(self._embedder.embed(list(new.values())), dtype=np.float32)
             with self._connection:
                 self._connection.executemany(
-                    "INSERT OR REPLACE INTO vector VALUES (?, ?)", [(k, v.tobytes()) for k, v in zip(new, made, strict=True)]
+                    "INSERT OR REPLACE INTO vector VALUES (?, ?, ?)", [(self.name, k, v.tobytes()) for k, v in zip(new, made, strict=True)]
                 )
             known |= dict(zip(new, made, strict=True))
         return np.array([known[key] for key in keys], dtype=np.float32)
+
+    def forget_others(self) -> None:
+        """Vectors of other models stay."""
+        held = self._connection.execute("SELECT key FROM vector WHERE model = ?", (self.name,)).fetchall()
+        with self._connection:
+            others = [(self.name, key) for (key,) in held if key not in self._asked]
+            self._connection.executemany("DELETE FROM vector WHERE model = ? AND key = ?", others)
 
     def close(self) -> None:
         self._connection.close()
@@ -110,8 +120,13 @@ class CachedEmbedder:
     def _held(self, key: bytes) -> NDArray[np.float32] | None:
         import numpy as np
 
-        row = self._connection.execute("SELECT vector FROM vector WHERE key = ?", (key,)).fetchone()
+        row = self._connection.execute("SELECT vector FROM vector WHERE model = ? AND key = ?", (self.name, key)).fetchone()
         return np.frombuffer(row[0], dtype=np.float32) if row else None
+
+
+_CACHE = """
+CREATE TABLE IF NOT EXISTS vector (model TEXT NOT NULL, key BLOB NOT NULL, vector BLOB NOT NULL, PRIMARY KEY (model, key)) WITHOUT ROWID
+"""
 
 
 def _opened_cache(path: Path) -> sqlite3.Connection:
@@ -119,12 +134,12 @@ def _opened_cache(path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(path)
         try:
             with connection:
-                connection.execute("CREATE TABLE IF NOT EXISTS vector (key BLOB PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID")
+                connection.execute(_CACHE)
             return connection
         except sqlite3.DatabaseError:
             connection.close()
             path.unlink(missing_ok=True)
-    return sqlite3.connect(":memory:")
+    raise KnowledgeError(f"{path} cannot be written")
 
 
 def _identity(name: str, path: Path) -> str:

@@ -78,9 +78,9 @@ def ensure(
     names keeps serving if it was built with the same model, with a warning; with `verified`, and where there is none, the error is
     raised: `KnowledgeError` or `SettingsError`.
     """
-    target = directory / version(embedder.name, root, own.digest() if own else "", server)
     usable: Callable[[Path], bool] = (lambda path: is_sound(path, server)) if verified else Path.is_dir
     try:
+        target = directory / version(embedder.name, root, own.digest() if own else "", server)
         if not usable(target):
             directory.mkdir(parents=True, exist_ok=True)
             with FileLock(str(directory / "build.lock"), timeout=600):
@@ -181,7 +181,14 @@ def _manifest(target: Path) -> dict[str, str]:
         raise damaged(target, MANIFEST) from error
 
 
-def _write_manifest(scratch: Path) -> None:
+def now() -> datetime:
+    """The time, with its zone."""
+    return datetime.now().astimezone()
+
+
+def seal(scratch: Path, said: About) -> None:
+    """Says what an index was built from, and takes down the hash of every file of it."""
+    (scratch / ABOUT).write_text(said.model_dump_json(indent=1), encoding="utf-8")
     files = sorted(path for path in scratch.rglob("*") if path.is_file())
     digests = {path.relative_to(scratch).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
     (scratch / MANIFEST).write_text(json.dumps(digests, indent=1))
@@ -203,10 +210,10 @@ def _build(directory: Path, target: Path, embedder: Embedder, root: Path, own: O
             library=library.digest,
             documents=own.digest() if own else "",
             passages=built.passages,
-            built=datetime.now().astimezone(),
+            built=now(),
         )
-        (scratch / ABOUT).write_text(said.model_dump_json(indent=1), encoding="utf-8")
-        _write_manifest(scratch)
+        seal(scratch, said)
+        remembering.forget_others()
         scratch.chmod(0o755)  # mkdtemp made it private; there is nothing of a patient in it, and others may share it
         if target.exists():  # it was found damaged
             os.replace(target, Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=directory)))

@@ -67,6 +67,8 @@ class PhraseIndex:
                 places[form].append(position)
         for stem, anchors in list(places.items()):
             for pattern in self._by_key.get(stem, ()):
+                if not places.keys() >= set(pattern.stems):  # most patterns miss a word
+                    continue
                 for anchor in anchors:
                     hit = _literal(pattern, words, anchor, stem) if pattern.literal else _window(pattern, words, places, anchor)
                     if hit is not None:

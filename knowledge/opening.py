@@ -10,6 +10,8 @@ from agent.settings import Settings
 from knowledge import index
 from knowledge.embedding import SentenceEmbedder
 from knowledge.following import FollowingRetriever
+from knowledge.ingest.evidence import StoredPassages
+from knowledge.ingest.store import DocumentStore
 from knowledge.retrieval import IndexRetriever
 
 
@@ -26,10 +28,16 @@ def place(settings: Settings) -> Path:
     return settings.knowledge.directory or settings.data_directory / "index"
 
 
+def documents_of(settings: Settings) -> DocumentStore:
+    """The user's own documents."""
+    return DocumentStore(settings.data_directory)
+
+
 def build_index(settings: Settings, *, verified: bool = False) -> Path:
     """The current index directory; see `index.ensure`."""
-    embedder = SentenceEmbedder(settings.knowledge.embedding_model)
-    return index.ensure(place(settings), embedder, server=settings.knowledge.chroma_url, verified=verified)
+    chosen = settings.knowledge
+    own = StoredPassages(documents_of(settings))
+    return index.ensure(place(settings), SentenceEmbedder(chosen.embedding_model), own=own, server=chosen.chroma_url, verified=verified)
 
 
 def open_knowledge(settings: Settings) -> OpenKnowledge:

@@ -5,31 +5,38 @@ The narrative is data. Nothing in it is followed as an instruction; words that m
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from agent.domain import Demographics, Finding
-from agent.values import Presence
-from knowledge.context import Sentence, context, elsewhere, further, hypothetical, long_ago, reported_normal, sentences
+from agent.values import Course
+from knowledge.context import Context, context, elsewhere, hypothetical, reported_normal
+from knowledge.demographics import demographics
+from knowledge.distances import NEAR_DD, exudate_distances
 from knowledge.library import NAMES_PREFIX, Library
 from knowledge.matching import Hit, Pattern, PhraseIndex, patterns
-from knowledge.measurements import Quantity, demographics, quantities
+from knowledge.meanings import FULL_ACUITY, meanings
+from knowledge.measurements import quantities
+from knowledge.quantity import Quantity
+from knowledge.schema import FindingEntry
+from knowledge.sentence import Sentence, sentences
+from knowledge.settling import settled
+from knowledge.sides import further
+from knowledge.timecourse import began, long_ago, timecourse
 
-_ORDER: dict[Presence, int] = {"present": 2, "possible": 1, "absent": 0}
 _FAMILY_KINDS = "family_history"
 _NORMAL = ("normal_", "full_")
-_RECENT = "recent_"
+_RECENT, _TRANSIENT = "recent_", "transient_"
+_NEAR_FOVEA = "exudate_near_fovea"
+_FAR_DIGIT = re.compile(r"\d\s*(?:-\s*)?(?:dd|dis[ck][- ]diamet|µm|μm|um|micron|mm)", re.I)
 _OF_ORGANS = ("jaw_claudication", "scalp_tenderness", "shoulder_girdle_stiffness", "joint_pain", "back_pain_stiffness", "neck_pain",
               "neck_trauma_pain", "deep_boring_pain", "new_headache", "headache")  # fmt: skip
 """Findings that are of another part of the body themselves."""
 _SIDES = ("bilateral_involvement", "unilateral_involvement")
 """Findings that mean something only beside another one: a pressure measured in both eyes involves neither."""
-PAST_WEIGHT = 0.6
-POSSIBLE_WEIGHT = 0.5
-FULL_ACUITY = 0.02
-"""logMAR up to which an acuity counts as full: 6/6 less a letter."""
-LARGE_CUP, SMALL_CUP = 0.7, 0.4
-"""Cup-to-disc ratios from which a cup counts as enlarged, and up to which it does not (ours)."""
+HISTORY_WEIGHT, LONG_AGO_WEIGHT, POSSIBLE_WEIGHT = 0.6, 0.2, 0.5
+"""Weights of a disease told among the history, of what is over long ago, and of what is only possible (ours)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +58,16 @@ class NarrativeReader:
         self._index = PhraseIndex(patterns_of(library) if compiled is None else compiled)
 
     def read(self, narrative: str) -> Reading:
+        found, kept, covered, measured = self._mentions(narrative)
+        found += self._normal_vision(measured)
+        found += self._course(found)
+        return Reading(demographics(narrative), settled(found), kept, frozenset(covered))
+
+    def mentions(self, narrative: str) -> list[Finding]:
+        """Every mention and measurement in the order they stand, before those of one finding are settled into one (for evaluation)."""
+        return self._mentions(narrative)[0]
+
+    def _mentions(self, narrative: str) -> tuple[list[Finding], tuple[Sentence, ...], set[int], tuple[Quantity, ...]]:
         found: list[Finding] = []
         covered: set[int] = set()
         kept = tuple(sentences(narrative))
@@ -64,10 +81,9 @@ class NarrativeReader:
                 covered.add(number)
         measured = tuple(quantities(narrative))
         covered |= {n for n, s in enumerate(kept) if any(q.start < s.start + len(s.text) and s.start < q.end for q in measured)}
-        found += [f for q in measured for f in self._measured(narrative, q)]
-        found += self._normal_vision(measured)
-        found += self._course(found)
-        return Reading(demographics(narrative), _settled(found), kept, frozenset(covered))
+        found += [f for q in measured for f in self._measured(narrative, q, kept)]
+        found += self._distances(narrative)
+        return found, kept, covered, measured
 
     def _findings(self, sentence: Sentence, hit: Hit) -> Iterator[Finding]:
         finding = self._finding(sentence, hit)
@@ -76,12 +92,17 @@ class NarrativeReader:
         yield finding
         other = further(sentence, hit.last)
         if other is not None:
-            yield finding.model_copy(update={"presence": other[0], "laterality": other[1], "weight": 1.0})
+            again = {"presence": other[0], "laterality": other[1], "weight": 1.0, "course": "unknown", "duration_days": None}
+            yield finding.model_copy(update=again)
 
     def _finding(self, sentence: Sentence, hit: Hit) -> Finding | None:
         if hypothetical(sentence, hit.first):
             return None
         if hit.name.startswith(_NORMAL) and any(t.word == "," for t in sentence.tokens[hit.first : hit.last + 1]):
+            return None
+        if hit.name.startswith(_TRANSIENT) and began(sentence, hit.first, hit.last):
+            return None
+        if hit.name == _NEAR_FOVEA and _FAR_DIGIT.search(sentence.text):  # the distance itself is read below
             return None
         if hit.name.startswith(_RECENT) and long_ago(sentence, hit.first, hit.last):
             return None
@@ -94,10 +115,13 @@ class NarrativeReader:
         if vague and elsewhere(sentence, hit.first, hit.last):
             return None
         first, last = sentence.tokens[hit.first], sentence.tokens[hit.last]
-        weight = 1.0 if where.presence != "possible" else POSSIBLE_WEIGHT
-        if where.past and hit.name.startswith(NAMES_PREFIX):
-            weight *= PAST_WEIGHT
         presence = where.presence
+        course = _course_of(where, sentence, entry)
+        weight = 1.0 if presence != "possible" else POSSIBLE_WEIGHT
+        if course == "past":
+            weight *= LONG_AGO_WEIGHT
+        elif where.past and hit.name.startswith(NAMES_PREFIX):
+            weight *= HISTORY_WEIGHT
         if entry is not None and entry.kind == "test" and reported_normal(sentence):
             presence = "absent"
         name = entry.name if entry else f"named: {self._library.condition[hit.name.removeprefix(NAMES_PREFIX)].name}"
@@ -106,24 +130,38 @@ class NarrativeReader:
             name=name,
             presence=presence,
             source="narrative",
-            laterality=where.laterality,
+            laterality="unknown" if entry is not None and entry.kind == "test" else where.laterality,
+            course=course if presence != "absent" else "unknown",
+            duration_days=where.days if presence != "absent" else None,
             weight=weight,
             quote=sentence.text[first.start : last.end],
             start=sentence.start + first.start,
             end=sentence.start + last.end,
         )
 
-    def _measured(self, narrative: str, q: Quantity) -> Iterator[Finding]:
+    def _measured(self, narrative: str, q: Quantity, kept: Iterable[Sentence]) -> Iterator[Finding]:
+        past = q.measure != "duration_days" and any(_measured_long_ago(s, q) for s in kept if s.start <= q.start < s.start + len(s.text))
         base = Finding(
             finding_id=q.measure, name=q.measure.replace("_", " "), presence="present", source="measurement", laterality=q.laterality,
             value=round(q.value, 3), unit=q.unit, quote=narrative[q.start : q.end], start=q.start, end=q.end,
+            course="past" if past else "unknown", weight=LONG_AGO_WEIGHT if past else 1.0,
         )  # fmt: skip
         if q.measure != "cup_to_disc_ratio":
             yield base
-        for finding_id, presence in _meanings(q):
+        for finding_id, presence in meanings(q):
             entry = self._library.finding.get(finding_id)
             if entry is not None:
                 yield base.model_copy(update={"finding_id": finding_id, "name": entry.name, "presence": presence})
+
+    def _distances(self, narrative: str) -> Iterator[Finding]:
+        """Exudates whose distance from the fovea is given are near it, or are not."""
+        entry = self._library.finding.get(_NEAR_FOVEA)
+        for start, end, discs in exudate_distances(narrative) if entry is not None else ():
+            assert entry is not None
+            yield Finding(
+                finding_id=entry.id, name=entry.name, presence="present" if discs <= NEAR_DD else "absent", source="measurement",
+                value=round(discs, 2), unit="disc diameters", quote=narrative[start:end], start=start, end=end,
+            )  # fmt: skip
 
     def _normal_vision(self, measured: Iterable[Quantity]) -> Iterator[Finding]:
         """Full acuity in both eyes is normal vision; in one eye it says nothing of the other."""
@@ -142,6 +180,25 @@ class NarrativeReader:
         entry = self._library.finding.get(finding_id)
         if entry is not None and not any(f.finding_id in _SIDES for f in found):
             yield Finding(finding_id=entry.id, name=entry.name, presence="present", source="narrative", weight=0.6)
+
+
+def _course_of(where: Context, sentence: Sentence, entry: FindingEntry | None) -> Course:
+    """What a mention says of its time; a symptom or sign under the heading of the past history is past unless it says otherwise. What the
+    patient was exposed to and how a complaint runs have no end of that kind."""
+    if entry is not None and entry.kind in ("exposure", "course", "test"):
+        return "unknown" if where.course == "past" else where.course
+    listed = entry is not None and entry.kind in ("symptom", "sign") and _of_the_past(sentence)
+    return "past" if listed and where.course == "unknown" else where.course
+
+
+def _of_the_past(sentence: Sentence) -> bool:
+    return "past" in sentence.heading and "history" in sentence.heading
+
+
+def _measured_long_ago(sentence: Sentence, q: Quantity) -> bool:
+    """Whether a value was measured on a date long ago, or is told among the past history."""
+    inside = [n for n, t in enumerate(sentence.tokens) if sentence.start + t.start < q.end and q.start < sentence.start + t.end]
+    return bool(inside) and (_of_the_past(sentence) or timecourse(sentence, inside[0], inside[-1], adjectives=False)[0] == "past")
 
 
 def patterns_of(library: Library) -> list[Pattern]:
@@ -178,41 +235,3 @@ def _is_sign(hit: Hit, hits: Iterable[Hit]) -> bool:
         return False
     covering = [o for o in hits if o.first <= hit.first and hit.last <= o.last and not o.name.startswith(NAMES_PREFIX)]
     return any(o.size > hit.size or (o.size == hit.size == 1) for o in covering)
-
-
-def _meanings(q: Quantity) -> Iterator[tuple[str, Presence]]:
-    if q.measure == "iop":
-        if q.value > 21:
-            yield "raised_iop", "present"
-        if q.value >= 40:
-            yield "very_high_iop", "present"
-        if q.value <= 5:
-            yield "low_iop", "present"
-    elif q.measure == "logmar":
-        if q.value >= 0.3:
-            yield "reduced_visual_acuity", "present"
-        if q.value >= 1.0:
-            yield "severe_visual_loss", "present"
-    elif q.measure == "esr" and q.value >= 50:
-        yield "raised_esr", "present"
-    elif q.measure == "crp" and q.value >= 10:
-        yield "raised_crp", "present"
-    elif q.measure == "cup_to_disc_ratio" and (q.value >= LARGE_CUP or q.value <= SMALL_CUP):
-        yield "enlarged_cup_disc_ratio", "present" if q.value >= LARGE_CUP else "absent"
-
-
-def _settled(found: Iterable[Finding]) -> tuple[Finding, ...]:
-    """One finding per id, and per value for measurements: present beats possible beats absent, the heaviest first mention is kept.
-
-    A thing said to be present in one eye and absent in the other is present.
-    """
-    best: dict[tuple[str, float | None, str], Finding] = {}
-    for finding in found:
-        measured = finding.source == "measurement" and finding.finding_id in ("iop", "logmar", "esr", "crp", "duration_days")
-        place = (finding.finding_id, finding.value if measured else None, finding.laterality if measured else "")
-        old = best.get(place)
-        if old is None or (_ORDER[finding.presence], finding.weight) > (_ORDER[old.presence], old.weight):
-            best[place] = finding
-        elif old.presence == finding.presence and {old.laterality, finding.laterality} == {"right", "left"}:
-            best[place] = old.model_copy(update={"laterality": "both"})
-    return tuple(sorted(best.values(), key=lambda f: (f.start is None, f.start or 0, f.finding_id)))

@@ -28,9 +28,9 @@ class RedFlags:
         return tuple(sorted(hits, key=lambda h: (order.index(h.urgency), h.rule_id)))
 
     def _known(self, findings: Sequence[Finding]) -> dict[str, Finding]:
-        """What is not absent, by id, with every more general finding it implies: a severe pain is a pain."""
+        """What is not absent and not over long ago, by id, with every more general finding it implies: a severe pain is a pain."""
         known: dict[str, Finding] = {}
-        queue = [(f.finding_id, f) for f in findings if f.presence != "absent"]
+        queue = [(f.finding_id, f) for f in findings if f.presence != "absent" and f.course != "past"]
         for finding_id, finding in queue:  # grows while it is walked
             if finding_id not in known:
                 known[finding_id] = finding
@@ -112,7 +112,8 @@ def _measured(measure: Measure, findings: Sequence[Finding], who: Demographics) 
     if measure.measure == "age":
         values = [(who.age, f"age {who.age:g}")] if who.age is not None else []
     else:
-        values = [(f.value, f.quote or f"{f.name} {f.value:g}") for f in findings if f.finding_id == measure.measure and f.value is not None]
+        now = (f for f in findings if f.finding_id == measure.measure and f.course != "past")
+        values = [(f.value, f.quote or f"{f.name} {f.value:g}") for f in now if f.value is not None]
     for value, words in values:
         if (measure.at_least is None or value >= measure.at_least) and (measure.below is None or value < measure.below):
             return words

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from itertools import pairwise
 
 import snowballstemmer
 
@@ -65,7 +66,7 @@ _SYNONYMS = {
     }.items()
 }
 _WORDLIKE = frozenset(
-    "arm cat ran can car cap sad fat pam hat nap map had ped crao pic arn "
+    "arm cat ran can car cap sad fat pam hat nap map had ped crao pic arn pco "
     "ome ion are all aid aids red bad cord sac odd barn ted pac mog sch may".split()
 )
 STOP = frozenset(
@@ -122,7 +123,7 @@ def tokens(text: str) -> tuple[Token, ...]:
     """
     found = list(_TOKEN.finditer(text))
     words = [m.group().lower() for m in found]
-    paired = {at for i in range(len(words) - 1) if (words[i], words[i + 1]) in _COMPOUNDS for at in (i, i + 1)}
+    paired = {at for i, pair in enumerate(pairwise(words)) if pair in _COMPOUNDS for at in (i, i + 1)}
     return tuple(
         Token(f"&{stem(word)}" if i in paired else stem(word), m.start(), m.end(), word, m.group().isupper())
         for i, (m, word) in enumerate(zip(found, words, strict=True))
@@ -136,7 +137,7 @@ def content(phrase: str) -> tuple[str, ...]:
     ('~edema', 'optic', '~disc')
     """
     words = [t for t in tokens(phrase) if t.word[0].isalnum()]
-    kept = tuple(required(t) for t in words if t.word not in STOP)
+    kept = tuple(required(t) for n, t in enumerate(words) if t.word not in STOP or (n > 0 and t.capitals and len(t.word) == 1))  # "vitamin A"
     return kept or tuple(required(t) for t in words)
 
 
@@ -151,5 +152,7 @@ def required(token: Token) -> str:
 
 
 def offered(token: Token) -> tuple[str, ...]:
-    """What a text's word can satisfy."""
-    return (token.stem, f"^{token.word}") if token.capitals else (token.stem,)
+    """What a text's word can satisfy. "RE" and "LE" in capitals are eyes."""
+    if not token.capitals:
+        return (token.stem,)
+    return (token.stem, f"^{token.word}", "~eye") if token.word in ("re", "le") else (token.stem, f"^{token.word}")

@@ -58,7 +58,7 @@ async def verify(state: CaseState, deps: Deps) -> Update:
 
 
 def _verified(claims: tuple[Claim, ...], deps: Deps, shown: dict[str, Evidence]) -> tuple[Claim, ...]:
-    return tuple(verified(claim, deps.retriever.passage, shown) for claim in claims)
+    return tuple(verified(claim, deps.retriever.passage, shown, deps.meanings) for claim in claims)
 
 
 def settled(decision: TriageDecision, floor: TriageDecision, outcome: Outcome, *, read: bool) -> TriageDecision:

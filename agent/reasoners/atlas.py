@@ -43,7 +43,8 @@ COMMITTEE = ", mean of perturbed atlases"
 """A committee's mean also holds the doubt about the atlas itself: only committees are compared with one another."""
 JITTER = 0.35
 DROPPED = 0.1
-DECIDED_BY_NUMBERS = ("raised_iop", "very_high_iop", "low_iop", "reduced_visual_acuity", "severe_visual_loss", "raised_esr", "raised_crp")
+DECIDED_BY_NUMBERS = ("raised_iop", "very_high_iop", "low_iop", "reduced_visual_acuity", "severe_visual_loss", "raised_esr", "raised_crp",
+                      "raised_inflammatory_markers")
 """Findings that a measurement states or refutes: likeness of words is no evidence for them."""
 STATEMENT = (
     "Answered by Fovea's embedded atlas reasoner: a probabilistic differential over curated disease profiles. "

@@ -292,7 +292,7 @@ def test_the_report_is_utf8_whatever_the_locale(fovea: Fovea) -> None:
 def test_a_damaged_index_is_built_again_by_the_command(fovea: Fovea, tmp_path: Path, index_directory: Path) -> None:
     copy = Path(shutil.copytree(index_directory, tmp_path / "index" / index_directory.name))
     settings = {"FOVEA_KNOWLEDGE__DIRECTORY": str(copy.parent)}
-    (copy / "statements.sqlite").write_bytes(b"")
+    (copy / "passages.sqlite").write_bytes(b"")
     one_line(fovea("consult", "--text", "Red eye", "--json", **settings), "fovea knowledge build")
     done = fovea("knowledge", "build", **settings)
     assert (done.returncode, done.stdout) == (0, f"knowledge index {copy.name} is ready\n")

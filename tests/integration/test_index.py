@@ -7,6 +7,7 @@ import json
 import logging
 import multiprocessing
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -261,10 +262,23 @@ def test_only_new_texts_are_embedded_again(tmp_path: Path) -> None:
             return super().embed(texts)
 
     index.ensure(tmp_path, Counting())  # type: ignore[arg-type]
+    before = _remembered(tmp_path)
+    assert before > 100
     Counting.texts.clear()
     index.ensure(tmp_path, Counting(), own=Own("Refer every patient of this clinic with a red eye on the same day."))  # type: ignore[arg-type]
     assert len(Counting.texts) == 1
+    assert _remembered(tmp_path) == before + 1
     Counting.texts.clear()
+    index.ensure(tmp_path, Counting(), own=Own("Another passage that takes the place of the first one."))  # type: ignore[arg-type]
+    assert (len(Counting.texts), _remembered(tmp_path)) == (1, before + 1), "what is gone is forgotten"
     (tmp_path / "embeddings.sqlite").write_bytes(b"damaged")
     index.ensure(tmp_path, Counting(), own=Own("Another passage, of which nothing is remembered."))  # type: ignore[arg-type]
     assert len(Counting.texts) > 100
+
+
+def _remembered(directory: Path) -> int:
+    connection = sqlite3.connect(directory / "embeddings.sqlite")
+    try:
+        return int(connection.execute("SELECT count(*) FROM vector").fetchone()[0])
+    finally:
+        connection.close()

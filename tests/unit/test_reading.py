@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from knowledge.context import sentences
-from knowledge.measurements import demographics, quantities
+from knowledge.demographics import demographics
+from knowledge.library import read
+from knowledge.measurements import quantities
 from knowledge.reading import NarrativeReader
+from knowledge.sentence import sentences
 from tools.language import detect
+
+
+@pytest.fixture(scope="module")
+def reader() -> NarrativeReader:
+    """Of the knowledge files themselves: reading needs no index."""
+    return NarrativeReader(read())
 
 
 def presence(reader: NarrativeReader, text: str) -> dict[str, str]:

@@ -10,11 +10,11 @@ import pytest
 from agent.deps import Deps
 from agent.domain import CaseRequest
 from agent.walk import consult
-from evals import generated, narratives, scorers
+from evals import generated, scorers, vignette_sets
 from evals.fitting import Read, fit, loss, relatives
 from evals.measures import judge, scorecard
-from evals.narratives import Narrative
 from evals.rivals import all_of
+from evals.vignette_sets import Narrative
 from evals.walks import NO_LIMIT, Walked, outcomes
 from knowledge import library as library_files
 from knowledge.differential import OTHER, Parameters
@@ -28,32 +28,32 @@ def library() -> Library:
 
 
 @pytest.fixture(scope="module")
-def rows() -> list[narratives.Written]:
-    return narratives.written()
+def rows() -> list[vignette_sets.Written]:
+    return vignette_sets.written()
 
 
 @pytest.fixture(scope="module")
 def sample(library: Library) -> list[Read]:
     reader = NarrativeReader(library)
-    return [Read(n, reader.read(n.text)) for n in narratives.half(library, "development")[::6]]
+    return [Read(n, reader.read(n.text)) for n in vignette_sets.half(library, "development")[::6]]
 
 
-def test_vignettes_are_unique_and_of_the_promised_length(rows: list[narratives.Written]) -> None:
+def test_vignettes_are_unique_and_of_the_promised_length(rows: list[vignette_sets.Written]) -> None:
     assert len(rows) >= 180
     assert sum(r.reference == OTHER for r in rows) >= 20
     assert len({r.id for r in rows}) == len({r.text for r in rows}) == len(rows)
     assert all(60 <= len(r.text) <= 700 for r in rows)
 
 
-def test_no_vignette_names_its_diagnosis(library: Library, rows: list[narratives.Written]) -> None:
+def test_no_vignette_names_its_diagnosis(library: Library, rows: list[vignette_sets.Written]) -> None:
     for row in rows:
         known = library.condition.get(row.reference)
         for name in (known.name, *known.synonyms) if known else ():
             assert len(name) < 5 or name.lower() not in row.text.lower(), f"{row.id} says {name!r}"
 
 
-def test_halves_are_apart_and_balanced_by_system(rows: list[narratives.Written]) -> None:
-    halves = narratives.split(rows)
+def test_halves_are_apart_and_balanced_by_system(rows: list[vignette_sets.Written]) -> None:
+    halves = vignette_sets.split(rows)
     assert not halves["development"] & halves["test"]
     assert halves["development"] | halves["test"] == {r.id for r in rows}
     systems = {name: Counter(r.system for r in rows if r.id in ids) for name, ids in halves.items()}
@@ -61,18 +61,18 @@ def test_halves_are_apart_and_balanced_by_system(rows: list[narratives.Written])
 
 
 def test_a_reference_the_atlas_lacks_is_other(library: Library) -> None:
-    row = narratives.Written(id="a", system="x", reference="no_such_disease", accept=("cmv_retinitis",), difficulty="hard", text="Blur.")
+    row = vignette_sets.Written(id="a", system="x", reference="no_such_disease", accept=("cmv_retinitis",), difficulty="hard", text="Blur.")
     beside = row.model_copy(update={"id": "b", "reference": "cmv_retinitis", "accept": ("no_such_disease",)})
-    found = {n.id: n for half in ("development", "test") for n in narratives.half(library, half, [row, beside])}  # type: ignore[arg-type]
+    found = {n.id: n for half in ("development", "test") for n in vignette_sets.half(library, half, [row, beside])}  # type: ignore[arg-type]
     assert found["a"].reference == OTHER
     assert found["a"].accepted == {OTHER, "cmv_retinitis"}
     assert found["b"].accepted == {"cmv_retinitis"}
 
 
 def test_published_narratives_never_hold_what_names_the_answer(library: Library) -> None:
-    if not narratives.PUBLISHED.exists():
-        pytest.skip(f"{narratives.PUBLISHED} is absent")
-    found = [*narratives.case_reports(library), *narratives.exam_questions(library)]
+    if not vignette_sets.PUBLISHED.exists():
+        pytest.skip(f"{vignette_sets.PUBLISHED} is absent")
+    found = [*vignette_sets.case_reports(library), *vignette_sets.exam_questions(library)]
     assert len(found) == 31
     assert all(n.reference in library.condition or n.reference == OTHER for n in found)
     assert not [n.id for n in found if "Correct_Diagnosis" in n.text or "Correct Diagnosis" in n.text]
