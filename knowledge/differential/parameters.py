@@ -14,7 +14,7 @@ class Parameters:
     chosen (`python -m evals.scorers --fit`).
 
     levels: P(finding | condition), before the leak. priors: relative frequency of a condition in an eye clinic. prior_weight: exponent on
-    the prior with its age and sex. other_prior: share of cases that no condition of the atlas explains. temper: exponent on the likelihood.
+    the prior, not on its age and sex. other_prior: share of cases that no condition of the atlas explains. temper: exponent on the likelihood.
     crowding: how much each further finding that is present takes from the weight of all, for long letters repeat themselves and wander.
     absent: exponent on findings denied, on top of the temper. generic: the share of a finding's mean support over all conditions that
     `other` may claim; beyond: the same for findings from beyond the eye, on top. max_nats: limit of one finding's log ratio.
@@ -27,12 +27,12 @@ class Parameters:
     priors: Mapping[Prior, float] = field(
         default_factory=lambda: {"very_common": 0.06, "common": 0.025, "uncommon": 0.008, "rare": 0.002, "very_rare": 0.0007}
     )
-    prior_weight: float = 0.75
+    prior_weight: float = 0.5
     other_prior: float = 0.1
     temper: float = 1.4
-    crowding: float = 0.05
+    crowding: float = 0.08
     absent: float = 0.5
-    generic: float = 1.25
+    generic: float = 1.35
     beyond: float = 0.5
     max_nats: float = 5.5
     named_nats: float = 4.0

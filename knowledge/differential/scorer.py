@@ -1,6 +1,6 @@
 """A log-linear differential over the atlas: each finding a noisy-or with its background as the leak, and a hypothesis for what is missing.
 
-log P(d | findings) = γ log prior(d | age, sex) + α Σ_f w_f log [P(f | d) / background_f] + const, with P(f | d) = 1 - (1 - level)(1 -
+log P(d | findings) = γ log prior(d) + log [age, sex] + α Σ_f w_f log [P(f | d) / background_f] + const, with P(f | d) = 1 - (1 - level)(1 -
 background), and (1 - P) / (1 - background) for an absent finding. A finding that a condition does not list is as likely there as in its
 background, so it neither helps nor hurts. `other` is a disease of which only that is known: every finding speaks for it by what it is
 worth on average over the atlas, so it wins where no condition explains what is there.
@@ -62,8 +62,9 @@ class DifferentialScorer:
         return self.table.listed
 
     def prior(self, condition: Condition, who: Demographics) -> float:
-        """Unnormalised prior of a condition for this age and sex."""
-        value = self.parameters.priors[condition.prior]
+        """Unnormalised prior of a condition for this age and sex. How common it is counts by `prior_weight`, for a case that is written
+        down is seldom the commonest one; age and sex count in full."""
+        value = self.parameters.priors[condition.prior] ** self.parameters.prior_weight
         if who.age is not None:
             value *= condition.age.get(age_band(who.age), 1.0)
         if who.sex is not None:
@@ -110,7 +111,7 @@ class DifferentialScorer:
 
     def _log_priors(self, who: Demographics) -> NDArray[np.float64]:
         """Normalised over the conditions to what `other` leaves, so that its prior means the same in an atlas of any size."""
-        logs = self.parameters.prior_weight * np.log([self.prior(c, who) for c in self.conditions])
+        logs = np.log([self.prior(c, who) for c in self.conditions])
         top = logs.max()
         return np.asarray(logs - top - np.log(np.exp(logs - top).sum()) + math.log1p(-self.parameters.other_prior))
 
