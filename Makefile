@@ -23,6 +23,7 @@ lint: setup-dev  ## linters and type checker
 
 bench: setup  ## speed, as a table of ratios within one run
 	$(BIN)/python -m evals.bench
+	$(BIN)/python -m evals.knowledge_bench
 
 pictures: setup  ## make the README's pictures from real output
 	$(BIN)/python -m evals.pictures

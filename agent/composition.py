@@ -18,7 +18,7 @@ MAX_CITED_CLAIMS = 6
 CANDIDATE_PROBABILITY = 0.2
 """An alternative at least this probable lends the case its urgency: what cannot be missed counts before it is proven (ours)."""
 _LESIONS = get_args(LesionLabel)
-_LEADS = {
+_HEADINGS = {
     "time_frame": "Time frame for {name}",
     "diagnosis": "Diagnosing {name}",
     "management": "Managing {name}",
@@ -42,9 +42,9 @@ def claims(differential: Differential, findings: Sequence[Finding], evidence: Se
     for passage in _first(_beside(about), MAX_CITED_CLAIMS):
         concept = next((c for c in (first.concept_id, *named) if c in passage.concepts and c in named), None)
         if concept is not None:
-            lead = _LEADS[passage.kind].format(name=named[concept])
+            heading = f"{_HEADINGS[passage.kind].format(name=named[concept])}{_differing(passage, about)}"
             words = _words(passage, named[concept], support)
-            made.append(Claim(text=f"{lead}{_differing(passage, about)}: {words}", citations=(Citation(key=passage.key, quote=words),)))
+            made.append(Claim(heading=heading, text=words, citations=(Citation(key=passage.key, quote=words),)))
     return tuple(made)
 
 

@@ -81,8 +81,12 @@ class Citation(Value):
 
 
 class Claim(Value):
-    """A sentence of the report. It counts as cited only when a citation of it is supported."""
+    """A sentence of the report. It counts as cited only when a citation of it is supported.
+
+    `heading` is Fovea's own word on what the sentence is about and where it applies; it asserts nothing and is not checked.
+    """
 
     text: str
+    heading: str = ""
     citations: tuple[Citation, ...] = ()
     supported: bool = False

@@ -13,6 +13,7 @@ from rich.table import Table
 from agent.errors import InputError
 from agent.evidence import Evidence
 from agent.ports import Retriever
+from agent.wording import named
 from knowledge.ingest.evidence import quoted_span
 from knowledge.ingest.store import DocumentStore
 from knowledge.library import Library
@@ -77,8 +78,7 @@ def print_condition(console: Console, condition: Condition, library: Library) ->
 
 def _about(evidence: Evidence) -> Iterator[str]:
     source = evidence.source
-    year = f" ({source.year})" if source.year is not None else ""
-    yield f"{source.organisation}, {source.title}{year}, {source.section}" if source.section else f"{source.organisation}, {source.title}{year}"
+    yield named(source)
     where = f"page {evidence.locator.page}, characters {evidence.locator.start} to {evidence.locator.end}" if evidence.locator else ""
     graded = f"graded: {evidence.strength}" if evidence.strength else ""
     reviewed = f"reviewed {evidence.reviewed.isoformat()}" if evidence.reviewed else ""

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from agent.domain import CaseReport, Step
 from agent.evidence import Claim, Verdict
-from agent.wording import percent, plain_text
+from agent.wording import named, percent, plain_text
 
 _COLOURS = {"emergency": "bold white on red", "urgent": "bold red", "soon": "yellow", "routine": "green"}
 _MARKS: dict[Verdict, str] = {
@@ -64,7 +64,7 @@ def _headline(report: CaseReport) -> RenderableType:
 def _red_flags(report: CaseReport) -> RenderableType:
     lines = []
     for hit in report.triage.rules:
-        source = f"{hit.source.organisation}, {hit.source.title} ({hit.source.year})"
+        source = named(hit.source.model_copy(update={"section": ""}))
         lines.append(
             f"[bold]{escape(hit.title)}[/] - {escape(hit.time_frame)}\n  because: {escape('; '.join(hit.because))}\n  [dim]{escape(source)}[/]"
         )
@@ -115,10 +115,11 @@ def _claims(report: CaseReport) -> RenderableType:
 def _claim(claim: Claim) -> str:
     if not claim.citations:
         return f"• {escape(claim.text)} [dim](Fovea's own inference, uncited)[/]"
-    lines = [f"• {escape(claim.text)}" + ("" if claim.supported else " [red](unsupported)[/]")]
+    heading = f"[bold]{escape(claim.heading)}:[/] " if claim.heading else ""
+    lines = [f"• {heading}{escape(claim.text)}" + ("" if claim.supported else " [red](unsupported)[/]")]
     for citation in claim.citations:
         source = citation.source
-        where = f"{source.organisation}, {source.title} ({source.year}), {source.section}. {source.url}" if source else "unknown source"
+        where = f"{named(source)}. {source.url}" if source else "unknown source"
         verdict = citation.verdict.replace("_", " ") + (f": {citation.why}" if citation.why else "")
         lines.append(f"  {_MARKS[citation.verdict]} {escape(verdict)} [dim]{escape(f'[{citation.key}] {where}')}[/]")
     return "\n".join(lines)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import unicodedata
 
+from agent.evidence import Source
+
 
 def plain_text(text: str, keep: str = "") -> str:
     """Text from outside as harmless text: control and direction-changing characters, but for those in `keep`, are replaced.
@@ -30,3 +32,9 @@ def age_in_words(years: float) -> str:
     if years >= 2:
         return f"{years:.0f} years"
     return f"{years * 12:.0f} months" if years >= 1 / 12 else f"{years * 365:.0f} days"
+
+
+def named(source: Source) -> str:
+    """A source in a line: who says it, where, when; what it does not state is left out."""
+    year = f" ({source.year})" if source.year is not None else ""
+    return f"{source.organisation}, {source.title}{year}" + (f", {source.section}" if source.section else "")

@@ -1,4 +1,5 @@
-"""Speed and memory of the knowledge index at several sizes: `make bench`, or python -m evals.knowledge_bench --sizes 300 3000 100000.
+"""Speed and memory of the knowledge index at several sizes, and of the check of citations: `make bench`, or
+python -m evals.knowledge_bench --sizes 300 3000 100000.
 
 Passages are sentences made from the atlas: every condition with its findings and tests in a few forms of words. Their words are indexed as
 they are. Embedding is timed on a sample; beyond that sample the vectors are those of the sample, each moved a little, because a search
@@ -29,6 +30,7 @@ from rich.table import Table
 from agent.citations import content_key
 from agent.evidence import Evidence, Source
 from agent.ports import Scope
+from evals import citations
 from knowledge import building, index
 from knowledge import library as library_files
 from knowledge.embedding import SentenceEmbedder
@@ -193,7 +195,9 @@ def main() -> None:
     if arguments.read:
         print(json.dumps(read(arguments.read)))
         return
-    Console().print(table([measure(size) for size in arguments.sizes]))
+    console = Console()
+    console.print(table([measure(size) for size in arguments.sizes]))
+    citations.speed(citations.Shelf(), console)
 
 
 if __name__ == "__main__":

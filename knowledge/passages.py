@@ -13,8 +13,8 @@ from knowledge.redflags import source_of
 from knowledge.schema import Document, Statement
 from knowledge.text import STOP, tokens
 
-KINDS = ("time_frame", "diagnosis", "management", "monitoring", "screening", "risk", "document")
-"""Kinds of passage in the order in which a condition's are taken in turn."""
+KINDS = ("time_frame", "document", "diagnosis", "management", "monitoring", "screening", "risk")
+"""Kinds of passage in the order in which a condition's are taken in turn; what the user added comes soon, or why was it added."""
 
 
 class OwnPassages(Protocol):
