@@ -64,7 +64,7 @@ class DifferentialScorer:
     def prior(self, condition: Condition, who: Demographics) -> float:
         """Unnormalised prior of a condition for this age and sex. How common it is counts by `prior_weight`, for a case that is written
         down is seldom the commonest one; age and sex count in full."""
-        value = self.parameters.priors[condition.prior] ** self.parameters.prior_weight
+        value: float = self.parameters.priors[condition.prior] ** self.parameters.prior_weight
         if who.age is not None:
             value *= condition.age.get(age_band(who.age), 1.0)
         if who.sex is not None:
