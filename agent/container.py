@@ -23,7 +23,7 @@ from knowledge.redflags import RedFlags
 
 ReasonerKind = Literal["atlas", "vllm"]
 _BUILDING = threading.Lock()
-ATLAS_INITIAL_THRESHOLD = 1.5
+ATLAS_INITIAL_THRESHOLD = 1.0
 """Nats of differential entropy at which the atlas starts to think deeper; see evals/README.md for how it was chosen."""
 
 
@@ -89,7 +89,7 @@ def _reasoner(
     if kind == "atlas":
         from agent.reasoners.atlas import AtlasReasoner
 
-        return AtlasReasoner(library, reader, retriever.nearest_findings), ATLAS_INITIAL_THRESHOLD
+        return AtlasReasoner(library, reader, retriever.nearest_findings, retriever.nearest_profiles), ATLAS_INITIAL_THRESHOLD
     from agent.reasoners.profile import load_profile
     from agent.reasoners.vllm import VllmReasoner
     from knowledge.terminology import Terminology

@@ -10,7 +10,7 @@ from agent.state import CaseState
 from agent.wording import percent
 from tools.language import READ_LANGUAGES
 
-DEFAULT_MAX_ENTROPY = {"atlas": 2.6}
+DEFAULT_MAX_ENTROPY = {"atlas": 1.2}
 """Nats above which a reasoner's answer is not given as a diagnosis; other profiles rely on `min_probability` alone (ours)."""
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from agent.errors import KnowledgeError
 from agent.evidence import Evidence
 from knowledge import dense, shelf
+from knowledge.differential.likeness import profile
 from knowledge.embedding import Embedder
 from knowledge.library import Library
 from knowledge.matching import PhraseIndex, patterns
@@ -55,10 +56,12 @@ def build(scratch: Path, library: Library, own: Sequence[Evidence], embedder: Em
         texts,
     )
     numbers = [str(n) for n in range(len(texts))]
-    return Built(
-        {dense.STATEMENTS: ([p.key for p in passages], vectors), dense.FINDINGS: (numbers, embedder.embed([text for _, text in texts]))},
-        len(passages),
-    )
+    collections: dense.Collections = {
+        dense.STATEMENTS: ([p.key for p in passages], vectors),
+        dense.FINDINGS: (numbers, embedder.embed([text for _, text in texts])),
+        dense.PROFILES: ([c.id for c in library.conditions], embedder.embed([profile(library, c) for c in library.conditions])),
+    }
+    return Built(collections, len(passages))
 
 
 def write_dense(scratch: Path, built: Built) -> None:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 T = TypeVar("T")
-STATEMENTS, FINDINGS = "statements", "findings"
-COLLECTIONS = (STATEMENTS, FINDINGS)
+STATEMENTS, FINDINGS, PROFILES = "statements", "findings", "profiles"
+COLLECTIONS = (STATEMENTS, FINDINGS, PROFILES)
 BATCH = 2000
 """Rows per write; Chroma refuses more than some five thousand."""
 COSINE = {"hnsw:space": "cosine"}

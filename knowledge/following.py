@@ -45,6 +45,10 @@ class FollowingRetriever:
         """As `IndexRetriever.nearest_findings`."""
         return self._newest().nearest_findings(texts, count)
 
+    def nearest_profiles(self, texts: Sequence[str], count: int) -> list[dict[str, float]]:
+        """As `IndexRetriever.nearest_profiles`."""
+        return self._newest().nearest_profiles(texts, count)
+
     def _newest(self) -> IndexRetriever:
         if self._stamp() != self._seen:
             with self._lock:

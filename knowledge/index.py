@@ -34,7 +34,7 @@ from knowledge.matching import Pattern
 from knowledge.passages import OwnPassages
 from knowledge.schema import Entry
 
-FORMAT = 5
+FORMAT = 6
 KEPT_VERSIONS = 3
 MANIFEST, ABOUT, CURRENT = "manifest.json", "about.json", "current"
 _COMPILER = ("text.py", "matching.py", "reading.py", "passages.py")

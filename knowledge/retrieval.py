@@ -173,3 +173,9 @@ class IndexRetriever:
         rows = self._dense.nearest(dense.FINDINGS, self._embedder.embed(texts), count)
         phrases = self._shelf.finding_texts(sorted({int(number) for row in rows for number, _ in row}))
         return [[(*phrases[int(number)], similarity) for number, similarity in row] for row in rows]
+
+    def nearest_profiles(self, texts: Sequence[str], count: int) -> list[dict[str, float]]:
+        """For each text the `count` conditions whose profiles are nearest, by cosine similarity."""
+        if not texts:
+            return []
+        return [dict(row) for row in self._dense.nearest(dense.PROFILES, self._embedder.embed(texts), count)]

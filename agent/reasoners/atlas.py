@@ -1,8 +1,9 @@
 """The embedded default reasoner: a probabilistic differential over the disease atlas. Needs neither GPU nor weights, and says what it is.
 
-First pass: tempered naive Bayes over what was read and seen. Deliberation: a second reading by sentence embeddings of what the phrase
-matcher passed over, candidates argued pair by pair, what the retrieved evidence mentions, what the narrative leaves unsaid, and a
-committee of perturbed atlases, so that the revised differential does not hang on one number.
+First pass: a noisy-or over what was read and seen, which needs no model. Deliberation: a second reading by sentence embeddings of what
+the phrase matcher passed over, how alike the whole text and each profile are, candidates argued pair by pair, what the retrieved
+evidence mentions, what the narrative leaves unsaid, and a committee of perturbed atlases, so that the revised differential does not hang
+on one number.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Protocol
 
@@ -24,6 +25,7 @@ from agent.uncertainty import entropy
 from agent.wording import percent
 from knowledge.context import hypothetical
 from knowledge.differential import OTHER, DifferentialScorer, Posterior
+from knowledge.differential.likeness import likeness_nats, passages
 from knowledge.library import Library
 from knowledge.options import OptionJudge
 from knowledge.reading import NarrativeReader
@@ -56,6 +58,12 @@ class NearestFindings(Protocol):
     def __call__(self, texts: Sequence[str], count: int = 3) -> list[list[tuple[str, str, float]]]: ...
 
 
+class NearestProfiles(Protocol):
+    """Dense lookup of condition profiles: for each text, condition id to cosine similarity, of the `count` nearest."""
+
+    def __call__(self, texts: Sequence[str], count: int) -> list[dict[str, float]]: ...
+
+
 class AtlasReasoner:
     """Implements the `Reasoner` port. Deterministic: the same dossier gives the same assessment."""
 
@@ -64,10 +72,12 @@ class AtlasReasoner:
         library: Library,
         reader: NarrativeReader,
         nearest_findings: NearestFindings,
+        nearest_profiles: NearestProfiles,
     ) -> None:
         self._library = library
         self._reader = reader
         self._nearest = nearest_findings
+        self._profiles = nearest_profiles
         self._scorer = DifferentialScorer(library)
 
     @property
@@ -92,11 +102,14 @@ class AtlasReasoner:
         findings = (*dossier.findings, *added)
         candidates = [entry.concept_id for entry in previous.differential[: 2 + effort.round]]
         arguments = argue(self._library, candidates, findings)
-        extra = dict(arguments.nats)
-        for concept, nats in self._from_evidence(candidates, findings, evidence).items():
-            extra[concept] = extra.get(concept, 0.0) + nats
+        told = passages(dossier.narrative, dossier.findings)
+        alike = likeness_nats(self._profiles(told, len(self._library.conditions)), sum(map(len, told)))
+        extra: dict[str, float] = {}
+        for source in (arguments.nats, self._from_evidence(candidates, findings, evidence), alike):
+            for concept, nats in source.items():
+                extra[concept] = extra.get(concept, 0.0) + nats
         posterior = self._committee(dossier, findings, extra, effort)
-        return self._assessment(dossier, posterior, self._steps(effort, added, arguments.lines, posterior), added, COMMITTEE)
+        return self._assessment(dossier, posterior, self._steps(effort, added, arguments.lines, alike, posterior), added, COMMITTEE)
 
     async def aclose(self) -> None:
         """Nothing to close."""
@@ -184,12 +197,17 @@ class AtlasReasoner:
                 total[concept] = total.get(concept, 0.0) + probability / len(members)
         return Posterior({c: min(1.0, p / math.fsum(total.values())) for c, p in total.items()}, members[0].contributions)
 
-    def _steps(self, effort: Effort, added: Sequence[Finding], lines: Sequence[str], posterior: Posterior) -> tuple[Step, ...]:
+    def _steps(
+        self, effort: Effort, added: Sequence[Finding], lines: Sequence[str], alike: Mapping[str, float], posterior: Posterior
+    ) -> tuple[Step, ...]:
         round_number = effort.round
         steps = []
         if round_number == 1:
             read = "; ".join(f"{f.name} (from {f.quote!r})" for f in added) or "nothing further"
             steps.append(Step(round=round_number, title="Second reading by meaning", text=f"Sentences passed over at first suggest: {read}."))
+            nearest = sorted(alike, key=lambda c: -alike[c])[:3]
+            said = ", ".join(f"{self._library.condition[c].name} {alike[c]:.1f} nats" for c in nearest) or "none"
+            steps.append(Step(round=round_number, title="Likeness of the whole text", text=f"Nearest disease profiles: {said}."))
         steps.append(Step(round=round_number, title="Candidates argued", text=" ".join(lines) or "No discriminating finding is known."))
         ranked = [(c, p) for c, p in posterior.ranked if c != OTHER][:4]
         shares = ", ".join(f"{self._library.condition[c].name} {percent(p)}" for c, p in ranked)
