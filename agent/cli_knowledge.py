@@ -20,7 +20,7 @@ knowledge_app = typer.Typer(
 def knowledge_build() -> None:
     """Build the knowledge index for the knowledge files as they are (done by itself when needed), and again when it is damaged."""
     from agent.settings import load_settings
-    from knowledge.opening import build_index
+    from knowledge.retrieval.opening import build_index
 
     with told():
         target = build_index(load_settings(), verified=True)
@@ -63,7 +63,7 @@ def knowledge_search(
     """Search guideline statements and your own documents: ranked passages with their sources, and who disagrees."""
     from agent.ports import Scope
     from agent.settings import load_settings
-    from knowledge.opening import open_knowledge
+    from knowledge.retrieval.opening import open_knowledge
 
     with told():
         if not query.strip():
@@ -96,8 +96,8 @@ def knowledge_show(
 ) -> None:
     """Print one passage with its source, its validity and who disagrees; or a condition's profile."""
     from agent.settings import load_settings
-    from knowledge import index
-    from knowledge.opening import documents_of, open_knowledge
+    from knowledge.retrieval import index
+    from knowledge.retrieval.opening import documents_of, open_knowledge
     from knowledge.terminology import Terminology
 
     with told():

@@ -11,7 +11,7 @@ from agent.imaging import ImageFindings, Lesion, LesionLabel
 from agent.wording import percent
 from knowledge.ingest.sentences import sentence_spans
 from knowledge.library import Library
-from knowledge.text import content
+from knowledge.reading.text import content
 from tools.grounding import NAMES, largest, marked
 
 MAX_CITED_CLAIMS = 6

@@ -14,12 +14,12 @@ from agent.deps import Deps, SystemClock
 from agent.ports import ImageStore, Localizer, Reasoner
 from agent.settings import Settings, load_settings
 from agent.thresholds import ThresholdStore
-from knowledge import index
-from knowledge.following import FollowingRetriever
 from knowledge.library import Library
-from knowledge.opening import open_knowledge
-from knowledge.reading import NarrativeReader
+from knowledge.reading.narrative import NarrativeReader
 from knowledge.redflags import RedFlags
+from knowledge.retrieval import index
+from knowledge.retrieval.following import FollowingRetriever
+from knowledge.retrieval.opening import open_knowledge
 
 ReasonerKind = Literal["atlas", "vllm"]
 _BUILDING = threading.Lock()

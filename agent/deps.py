@@ -12,7 +12,7 @@ from agent.settings import Settings
 from agent.thresholds import ThresholdStore
 from knowledge.claims import LibraryMeanings
 from knowledge.library import Library
-from knowledge.reading import NarrativeReader
+from knowledge.reading.narrative import NarrativeReader
 from knowledge.redflags import RedFlags
 
 

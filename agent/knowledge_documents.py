@@ -9,7 +9,7 @@ from agent.errors import DocumentError
 from agent.output import dump, standard_output
 from agent.settings import Settings
 from knowledge.ingest.ingesting import Outcome, Report, ingest
-from knowledge.opening import build_index, documents_of
+from knowledge.retrieval.opening import build_index, documents_of
 
 
 def ingest_documents(sources: Sequence[str], settings: Settings, *, json_output: bool) -> None:

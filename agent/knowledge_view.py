@@ -17,7 +17,7 @@ from agent.wording import named
 from knowledge.ingest.evidence import quoted_span
 from knowledge.ingest.store import DocumentStore
 from knowledge.library import Library
-from knowledge.passages import key_of
+from knowledge.retrieval.passages import key_of
 from knowledge.schema import JUDGEMENT, Basis, Condition, Level
 
 AROUND = 240

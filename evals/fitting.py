@@ -14,7 +14,7 @@ from evals.measures import SMALLEST, without
 from evals.vignette_sets import Narrative
 from knowledge.differential import OTHER, DifferentialScorer, Parameters
 from knowledge.library import Library
-from knowledge.reading import Reading
+from knowledge.reading.narrative import Reading
 
 FITTED = ("temper", "prior_weight", "crowding", "generic")
 """The others are set by hand: the cost hardly moves with them."""

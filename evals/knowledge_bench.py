@@ -31,12 +31,12 @@ from agent.citations import content_key
 from agent.evidence import Evidence, Source
 from agent.ports import Scope
 from evals import citations
-from knowledge import building, index
 from knowledge import library as library_files
-from knowledge.embedding import SentenceEmbedder
 from knowledge.library import Library
-from knowledge.retrieval import IndexRetriever
-from knowledge.shelf import Shelf
+from knowledge.retrieval import building, index
+from knowledge.retrieval.embedding import SentenceEmbedder
+from knowledge.retrieval.retriever import IndexRetriever
+from knowledge.retrieval.shelf import Shelf
 
 SIZES = (300, 3_000, 100_000)
 SAMPLE = 300

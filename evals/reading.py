@@ -19,13 +19,13 @@ from pathlib import Path
 from agent.domain import Finding
 from evals.narratives import FOLDER
 from evals.reading_gold import GoldMention, GoldText, sentences, vignettes
-from knowledge.context import context
-from knowledge.demographics import demographics
 from knowledge.library import Library, read
-from knowledge.measurements import quantities
-from knowledge.quantity import Quantity
-from knowledge.reading import NarrativeReader
-from knowledge.sentence import sentences as split
+from knowledge.reading.context import context
+from knowledge.reading.demographics import demographics
+from knowledge.reading.measurements import quantities
+from knowledge.reading.narrative import NarrativeReader
+from knowledge.reading.quantity import Quantity
+from knowledge.reading.sentence import sentences as split
 
 _DERIVED = frozenset("bilateral_involvement unilateral_involvement sudden_onset gradual_onset subacute_onset logmar".split())
 """Findings about the other findings: how they run is scored as their course and side."""

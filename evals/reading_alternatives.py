@@ -17,7 +17,7 @@ from typing import Any
 
 from evals.narratives import FOLDER
 from evals.reading_gold import GoldMention, GoldText, sentences, vignettes
-from knowledge.sentence import sentences as split
+from knowledge.reading.sentence import sentences as split
 
 ADDED = {
     "NEGATED_EXISTENCE": ("nil", "denied", "clear of", "not a trace of", "has gone", "have gone", "not present", "neither", "nor", "(-)"),
@@ -81,7 +81,7 @@ def negspacy_judge() -> Judge:
 
 
 def our_judge() -> Judge:
-    ours = importlib.import_module("knowledge.context")
+    ours = importlib.import_module("knowledge.reading.context")
 
     def judge(text: GoldText) -> Iterator[tuple[GoldMention, dict[str, bool]]]:
         kept = tuple(split(text.text))

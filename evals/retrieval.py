@@ -26,12 +26,12 @@ from rich.table import Table
 from agent.citations import content_key
 from agent.ports import Scope
 from evals.ranking import ANSWERS, auroc, interval, ndcg_at, paired, recall_at, reciprocal_rank
-from knowledge import index
 from knowledge import library as library_files
-from knowledge.embedding import SentenceEmbedder
 from knowledge.library import Library
-from knowledge.passages import dated, statement_evidence
-from knowledge.retrieval import IndexRetriever
+from knowledge.retrieval import index
+from knowledge.retrieval.embedding import SentenceEmbedder
+from knowledge.retrieval.passages import dated, statement_evidence
+from knowledge.retrieval.retriever import IndexRetriever
 
 QUESTIONS = Path(__file__).parent / "data" / "retrieval_questions.yaml"
 DEPTH = 10

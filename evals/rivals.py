@@ -18,9 +18,9 @@ from evals.vignette_sets import Narrative
 from knowledge.differential import OTHER, DifferentialScorer, Parameters
 from knowledge.differential.likeness import likeness_nats, passages, profile
 from knowledge.differential.table import Table
-from knowledge.embedding import Embedder
 from knowledge.library import Library
-from knowledge.reading import Reading
+from knowledge.reading.narrative import Reading
+from knowledge.retrieval.embedding import Embedder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

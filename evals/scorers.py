@@ -24,9 +24,9 @@ from evals.rivals import Rival, all_of
 from evals.vignette_sets import Narrative
 from knowledge import library as library_files
 from knowledge.differential import OTHER
-from knowledge.embedding import SentenceEmbedder
 from knowledge.library import Library
-from knowledge.reading import NarrativeReader
+from knowledge.reading.narrative import NarrativeReader
+from knowledge.retrieval.embedding import SentenceEmbedder
 
 SHIPPED = ("shipped, first pass", "shipped, with likeness")
 DEVELOPMENT, TEST = "written, development", "written, test"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Set
 from itertools import combinations
 
 from knowledge.library import NAMES_PREFIX, Library
-from knowledge.text import content, tokens
+from knowledge.reading.text import content, tokens
 
 LEAST_SUPPORT = 3
 """Findings a condition needs at the levels hallmark and common to be told from another (ours)."""

@@ -8,9 +8,9 @@ from functools import cached_property, lru_cache
 
 from knowledge import drugs
 from knowledge.library import NAMES_PREFIX, Library
-from knowledge.matching import Pattern, PhraseIndex
-from knowledge.reading import patterns_of
-from knowledge.text import content, stem, tokens
+from knowledge.reading.matching import Pattern, PhraseIndex
+from knowledge.reading.narrative import patterns_of
+from knowledge.reading.text import content, stem, tokens
 
 CACHED = 4096
 """Texts whose subjects and drugs are kept; a passage is asked for once for every claim."""

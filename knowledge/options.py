@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 
 from agent.domain import Answer, AnswerOption
 from knowledge.library import Library
-from knowledge.matching import PhraseIndex, patterns
-from knowledge.text import STOP, content, tokens
+from knowledge.reading.matching import PhraseIndex, patterns
+from knowledge.reading.text import STOP, content, tokens
 
 SHARPNESS = 4.0
 """How strongly relevance separates options that name no condition (ours)."""

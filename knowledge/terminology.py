@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from knowledge.library import Library
-from knowledge.matching import PhraseIndex, patterns
-from knowledge.text import tokens
+from knowledge.reading.matching import PhraseIndex, patterns
+from knowledge.reading.text import tokens
 
 
 class Terminology:

@@ -14,10 +14,10 @@ from agent.container import build
 from agent.deps import Deps
 from agent.settings import Dial, Knowledge, Settings
 from agent.thresholds import ThresholdStore
-from knowledge import index
-from knowledge.embedding import SentenceEmbedder
 from knowledge.library import Library
-from knowledge.reading import NarrativeReader
+from knowledge.reading.narrative import NarrativeReader
+from knowledge.retrieval import index
+from knowledge.retrieval.embedding import SentenceEmbedder
 from tests.doubles import ScriptedReasoner, ShelfRetriever, StillClock, StillLocalizer
 
 

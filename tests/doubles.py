@@ -14,7 +14,7 @@ from agent.evidence import Evidence, Source
 from agent.imaging import Gradability, ImageFindings, ImageRef
 from agent.ports import Assessment, Dossier, Effort, Measurement, Scope
 from agent.uncertainty import entropy
-from knowledge.jurisdictions import applies, known
+from knowledge.retrieval.jurisdictions import applies, known
 
 
 class StillClock:

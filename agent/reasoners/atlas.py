@@ -23,12 +23,12 @@ from agent.ports import LETTERS, Assessment, Dossier, Effort, Measurement
 from agent.reasoners.argument import argue, first_pass
 from agent.uncertainty import entropy
 from agent.wording import percent
-from knowledge.context import hypothetical
 from knowledge.differential import OTHER, DifferentialScorer, Posterior
 from knowledge.differential.likeness import likeness_nats, passages
 from knowledge.library import Library
 from knowledge.options import OptionJudge
-from knowledge.reading import NarrativeReader
+from knowledge.reading.context import hypothetical
+from knowledge.reading.narrative import NarrativeReader
 
 SHOWN = 12
 """Conditions kept in a differential; the entropy is taken over all of them."""

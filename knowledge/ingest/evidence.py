@@ -47,7 +47,7 @@ def opens_at(document: Document, stored: StoredPassage, words: str | None = None
 
 
 class StoredPassages:
-    """The documents of a store, as an index sees them (`knowledge.passages.OwnPassages`)."""
+    """The documents of a store, as an index sees them (`knowledge.retrieval.passages.OwnPassages`)."""
 
     def __init__(self, store: DocumentStore) -> None:
         self._store = store

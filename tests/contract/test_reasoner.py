@@ -13,7 +13,7 @@ from agent.domain import AnswerOption, Demographics
 from agent.ports import Assessment, Dossier, Effort, Reasoner
 from agent.reasoners.vllm import VllmReasoner
 from agent.settings import Vllm
-from knowledge.reading import NarrativeReader
+from knowledge.reading.narrative import NarrativeReader
 from knowledge.terminology import Terminology
 from tests.doubles import ScriptedReasoner, ShelfRetriever
 from tests.integration.openai_double import OpenAIDouble

@@ -11,12 +11,12 @@ import pytest
 
 from agent.errors import KnowledgeError, SettingsError
 from agent.ports import Retriever, Scope
-from knowledge import index
 from knowledge import library as library_files
-from knowledge.dense import ServerDense
-from knowledge.embedding import SentenceEmbedder
-from knowledge.passages import dated, key_of, statement_evidence
-from knowledge.retrieval import IndexRetriever
+from knowledge.retrieval import index
+from knowledge.retrieval.dense import ServerDense
+from knowledge.retrieval.embedding import SentenceEmbedder
+from knowledge.retrieval.passages import dated, key_of, statement_evidence
+from knowledge.retrieval.retriever import IndexRetriever
 from tests.chroma_server import chroma_server
 from tests.doubles import ShelfRetriever
 from tests.small_library import write_small_library

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from agent.citations import content_key
 from agent.errors import KnowledgeError, SettingsError
 from agent.evidence import Evidence, Source
-from knowledge import index
-from knowledge.embedding import SentenceEmbedder
-from knowledge.following import FollowingRetriever
-from knowledge.retrieval import IndexRetriever
+from knowledge.retrieval import index
+from knowledge.retrieval.embedding import SentenceEmbedder
+from knowledge.retrieval.following import FollowingRetriever
+from knowledge.retrieval.retriever import IndexRetriever
 
 
 class HashEmbedder:
@@ -126,16 +126,16 @@ def test_what_a_killed_build_left_is_removed(tmp_path: Path) -> None:
 
 
 def test_the_version_follows_the_code_that_compiles_the_patterns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    names = ("text.py", "matching.py", "reading.py", "passages.py")
-    for name in names:
-        shutil.copy(Path(index.__file__).with_name(name), tmp_path / name)
-    root, before = Path(index.__file__).parent, index.version("m")
-    monkeypatch.setattr(index, "__file__", str(tmp_path / "index.py"))
-    assert index.version("m", root) == before
-    for name in names:
-        seen = index.version("m", root)
+    for name in index.COMPILER:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(index.CODE / name, tmp_path / name)
+    before = index.version("m")
+    monkeypatch.setattr(index, "CODE", tmp_path)
+    assert index.version("m") == before
+    for name in index.COMPILER:
+        seen = index.version("m")
         (tmp_path / name).write_text((tmp_path / name).read_text() + "# changed\n")
-        assert index.version("m", root) != seen
+        assert index.version("m") != seen
 
 
 def _files(directory: Path) -> dict[Path, tuple[int, bytes]]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from knowledge.distances import exudate_distances
-from knowledge.measurements import quantities
+from knowledge.reading.distances import exudate_distances
+from knowledge.reading.measurements import quantities
 
 
 def values(text: str, measure: str) -> list[tuple[float, str]]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from knowledge.demographics import demographics
 from knowledge.library import read
-from knowledge.measurements import quantities
-from knowledge.reading import NarrativeReader
-from knowledge.sentence import sentences
+from knowledge.reading.demographics import demographics
+from knowledge.reading.measurements import quantities
+from knowledge.reading.narrative import NarrativeReader
+from knowledge.reading.sentence import sentences
 from tools.language import detect
 
 

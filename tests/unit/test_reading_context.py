@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from knowledge.context import context
 from knowledge.library import read
-from knowledge.reading import NarrativeReader
-from knowledge.sentence import sentences
+from knowledge.reading.context import context
+from knowledge.reading.narrative import NarrativeReader
+from knowledge.reading.sentence import sentences
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ from evals.narratives import FOLDER, narrative
 from evals.reading import Tally, score
 from evals.reading_gold import GoldText
 from knowledge.library import NAMES_PREFIX, Library, read
-from knowledge.quantity import Kind
-from knowledge.reading import NarrativeReader
+from knowledge.reading.narrative import NarrativeReader
+from knowledge.reading.quantity import Kind
 
 RECORDS = json.loads((Path(reading_gold.__file__).parent / "data" / "reading_vignettes.json").read_text(encoding="utf-8"))
 

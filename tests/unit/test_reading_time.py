@@ -6,7 +6,7 @@ import pytest
 
 from agent.domain import Finding
 from knowledge.library import Library, read
-from knowledge.reading import NarrativeReader
+from knowledge.reading.narrative import NarrativeReader
 from knowledge.redflags import RedFlags
 
 

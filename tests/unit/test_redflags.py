@@ -8,7 +8,7 @@ import pytest
 
 from agent.domain import URGENCIES, Demographics, Finding
 from knowledge.library import Library
-from knowledge.reading import NarrativeReader
+from knowledge.reading.narrative import NarrativeReader
 from knowledge.redflags import RedFlags, floor
 from knowledge.schema import Measure, Rule, When
 

@@ -14,8 +14,8 @@ from rich.console import Console
 from evals.ranking import auroc, interval, ndcg_at, paired, recall_at, reciprocal_rank
 from evals.retrieval import Filter, Question, System, in_force, keys_of, measure, outdated_statements, questions, table
 from knowledge import library as library_files
-from knowledge.jurisdictions import applies
 from knowledge.library import Library
+from knowledge.retrieval.jurisdictions import applies
 
 GRADES = {"a": 2, "b": 1, "c": 2}
 

@@ -19,7 +19,7 @@ from evals.walks import NO_LIMIT, Walked, outcomes
 from knowledge import library as library_files
 from knowledge.differential import OTHER, Parameters
 from knowledge.library import Library
-from knowledge.reading import NarrativeReader
+from knowledge.reading.narrative import NarrativeReader
 
 
 @pytest.fixture(scope="module")

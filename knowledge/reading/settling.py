@@ -7,7 +7,7 @@ from typing import get_args
 
 from agent.domain import Finding
 from agent.values import Presence
-from knowledge.quantity import Kind
+from knowledge.reading.quantity import Kind
 
 _ORDER: dict[Presence, int] = {"present": 2, "possible": 1, "absent": 0}
 _MEASURES = frozenset(get_args(Kind))

@@ -10,8 +10,8 @@ from pathlib import Path
 from agent.errors import FoveaError
 from agent.evidence import Evidence
 from agent.ports import Scope
-from knowledge import index
-from knowledge.retrieval import IndexRetriever
+from knowledge.retrieval import index
+from knowledge.retrieval.retriever import IndexRetriever
 
 _LOG = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from knowledge.quantity import NUMBER, Quantity, labelled
+from knowledge.reading.quantity import NUMBER, Quantity, labelled
 
 _HEAD = re.compile(
     r"\b(?:iops?|intra-?\s?ocular (?:pressures?|tensions?)|ocular tensions?|eye pressures?|tonometry|ta|gat"

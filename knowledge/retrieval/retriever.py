@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 from agent.errors import KnowledgeError, SettingsError
 from agent.evidence import Evidence
 from agent.ports import Scope
-from knowledge import building, dense, index
-from knowledge.asking import Asked, QuestionReader
-from knowledge.embedding import Embedder
-from knowledge.jurisdictions import known
-from knowledge.reading import NarrativeReader
-from knowledge.shelf import Shelf
+from knowledge.reading.narrative import NarrativeReader
+from knowledge.retrieval import building, dense, index
+from knowledge.retrieval.asking import Asked, QuestionReader
+from knowledge.retrieval.embedding import Embedder
+from knowledge.retrieval.jurisdictions import known
+from knowledge.retrieval.shelf import Shelf
 
 if TYPE_CHECKING:
     import numpy as np

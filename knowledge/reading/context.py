@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import cache
 
 from agent.values import Course, Laterality, Presence
-from knowledge.sentence import Sentence
-from knowledge.sides import side
-from knowledge.timecourse import timecourse
+from knowledge.reading.sentence import Sentence
+from knowledge.reading.sides import side
+from knowledge.reading.timecourse import timecourse
 
 _NEGATED_BEFORE = (
     "no evidence of", "no signs of", "no sign of", "no history of", "negative for", "absence of", "absent", "free of", "without",

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from knowledge.text import STOP, Token, content, offered, required, tokens
+from knowledge.reading.text import STOP, Token, content, offered, required, tokens
 
 SLACK = 3
 """Other words that may stand between the words of a phrase of four words or more."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from knowledge.quantity import NUMBER
+from knowledge.reading.quantity import NUMBER
 
 NEAR_DD = 1.0
 """Disc diameters from the fovea within which exudates count as near (referable maculopathy of the English screening programme)."""

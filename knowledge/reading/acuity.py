@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from agent.values import Laterality
-from knowledge.quantity import SIDE, Quantity, last_side, named_side
+from knowledge.reading.quantity import SIDE, Quantity, last_side, named_side
 
 _LABEL = r"(?:vas?|bcva|cdva|udva|ucva|vision|visual acuit(?:y|ies)|acuit(?:y|ies))"
 _LEAD = re.compile(rf"\n|[.,;](?=\s)|\b{_LABEL}\b", re.I)

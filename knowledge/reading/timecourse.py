@@ -11,8 +11,8 @@ import re
 from collections.abc import Sequence
 
 from agent.values import Course
-from knowledge.sentence import Sentence
-from knowledge.timewords import When, times
+from knowledge.reading.sentence import Sentence
+from knowledge.reading.timewords import When, times
 
 _CUT = frozenset("but however although though whereas while now today currently presents presented presenting new newly".split()) | {";"}
 _REACH = 6

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from knowledge.differential import DifferentialScorer
 from knowledge.library import Library
-from knowledge.matching import PhraseIndex, patterns
-from knowledge.reading import NarrativeReader
-from knowledge.text import tokens
+from knowledge.reading.matching import PhraseIndex, patterns
+from knowledge.reading.narrative import NarrativeReader
+from knowledge.reading.text import tokens
 
 _CUES = {
     "time_frame": r"how (?:soon|fast|quick|urgent|long)|urgen|emergenc|same.day|deadline|refer|triage|within|by when|\btime|\bwait|window|"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from agent.values import Laterality, Presence
-from knowledge.sentence import Sentence
+from knowledge.reading.sentence import Sentence
 
 _SIDES: dict[str, Laterality] = {
     **dict.fromkeys(("both", "bilateral", "bilaterally", "ou", "binocular"), "both"),

@@ -24,20 +24,21 @@ from filelock import FileLock
 from pydantic import TypeAdapter, ValidationError
 
 from agent.errors import FoveaError, KnowledgeError
-from knowledge import building
 from knowledge import library as library_files
-from knowledge.building import CHROMA, LIBRARY, PASSAGES, PATTERNS
-from knowledge.dense import ServerDense
-from knowledge.embedding import CachedEmbedder, Embedder
 from knowledge.library import Library
-from knowledge.matching import Pattern
-from knowledge.passages import OwnPassages
+from knowledge.reading.matching import Pattern
+from knowledge.retrieval import building
+from knowledge.retrieval.building import CHROMA, LIBRARY, PASSAGES, PATTERNS
+from knowledge.retrieval.dense import ServerDense
+from knowledge.retrieval.embedding import CachedEmbedder, Embedder
+from knowledge.retrieval.passages import OwnPassages
 from knowledge.schema import Entry
 
-FORMAT = 6
+FORMAT = 7
 KEPT_VERSIONS = 3
 MANIFEST, ABOUT, CURRENT = "manifest.json", "about.json", "current"
-_COMPILER = ("text.py", "matching.py", "reading.py", "passages.py")
+CODE = Path(__file__).parents[1]
+COMPILER = ("reading/text.py", "reading/matching.py", "reading/narrative.py", "retrieval/passages.py")
 """The sources that decide what patterns.json holds, and the words passages are found by."""
 _SCRATCH = "building-"
 _LOG = logging.getLogger(__name__)
@@ -57,8 +58,7 @@ class About(Entry):
 def version(model: str, root: Path = library_files.HERE, documents: str = "", server: str | None = None) -> str:
     """The name of the index directory for this embedding model, the knowledge files and their compiler as they are now, the user's
     documents by their digest, and the Chroma server, if any, that holds the vectors."""
-    here = Path(__file__).parent
-    compiler = hashlib.sha256(b"\0".join((here / name).read_bytes() for name in _COMPILER)).hexdigest()
+    compiler = hashlib.sha256(b"\0".join((CODE / name).read_bytes() for name in COMPILER)).hexdigest()
     content = f"{library_files.digest(root)}|{compiler}|{model}|{documents}|{server or ''}"
     return f"v{FORMAT}-{hashlib.sha256(content.encode()).hexdigest()[:16]}"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from agent.values import Presence
-from knowledge.quantity import Quantity
+from knowledge.reading.quantity import Quantity
 
 FULL_ACUITY = 0.02
 """logMAR up to which an acuity counts as full: 6/6 less a letter."""

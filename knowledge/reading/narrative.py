@@ -11,19 +11,19 @@ from dataclasses import dataclass
 
 from agent.domain import Demographics, Finding
 from agent.values import Course
-from knowledge.context import Context, context, elsewhere, hypothetical, reported_normal
-from knowledge.demographics import demographics
-from knowledge.distances import NEAR_DD, exudate_distances
 from knowledge.library import NAMES_PREFIX, Library
-from knowledge.matching import Hit, Pattern, PhraseIndex, patterns
-from knowledge.meanings import FULL_ACUITY, meanings
-from knowledge.measurements import quantities
-from knowledge.quantity import Quantity
+from knowledge.reading.context import Context, context, elsewhere, hypothetical, reported_normal
+from knowledge.reading.demographics import demographics
+from knowledge.reading.distances import NEAR_DD, exudate_distances
+from knowledge.reading.matching import Hit, Pattern, PhraseIndex, patterns
+from knowledge.reading.meanings import FULL_ACUITY, meanings
+from knowledge.reading.measurements import quantities
+from knowledge.reading.quantity import Quantity
+from knowledge.reading.sentence import Sentence, sentences
+from knowledge.reading.settling import settled
+from knowledge.reading.sides import further
+from knowledge.reading.timecourse import began, long_ago, timecourse
 from knowledge.schema import FindingEntry
-from knowledge.sentence import Sentence, sentences
-from knowledge.settling import settled
-from knowledge.sides import further
-from knowledge.timecourse import began, long_ago, timecourse
 
 _FAMILY_KINDS = "family_history"
 _NORMAL = ("normal_", "full_")

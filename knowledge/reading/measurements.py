@@ -6,10 +6,10 @@ import math
 import re
 from collections.abc import Callable, Iterator
 
-from knowledge.acuity import acuities
-from knowledge.pressure import blood_pressures, eye_pressures
-from knowledge.quantity import NUMBER, Kind, Quantity, labelled
-from knowledge.timewords import durations
+from knowledge.reading.acuity import acuities
+from knowledge.reading.pressure import blood_pressures, eye_pressures
+from knowledge.reading.quantity import NUMBER, Kind, Quantity, labelled
+from knowledge.reading.timewords import durations
 
 _LINK = r"(?:\s|[:=(),<>~*]|was|is|of|level|at|raised|elevated|high|markedly|up to|crp|esr|titre)*"
 """What may stand between the name of a laboratory value and its number."""

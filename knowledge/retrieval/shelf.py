@@ -14,8 +14,8 @@ from typing import Any
 
 from agent.evidence import Evidence
 from agent.ports import Scope
-from knowledge.jurisdictions import applies
-from knowledge.passages import dated, lexical_words
+from knowledge.retrieval.jurisdictions import applies
+from knowledge.retrieval.passages import dated, lexical_words
 
 MAX_WORDS = 64
 """Words of a query that are looked up; the rest of a long one adds time and no sense (ours)."""

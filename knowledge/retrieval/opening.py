@@ -7,12 +7,12 @@ from pathlib import Path
 
 from agent.ports import Scope
 from agent.settings import Settings
-from knowledge import index
-from knowledge.embedding import SentenceEmbedder
-from knowledge.following import FollowingRetriever
 from knowledge.ingest.evidence import StoredPassages
 from knowledge.ingest.store import DocumentStore
-from knowledge.retrieval import IndexRetriever
+from knowledge.retrieval import index
+from knowledge.retrieval.embedding import SentenceEmbedder
+from knowledge.retrieval.following import FollowingRetriever
+from knowledge.retrieval.retriever import IndexRetriever
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from typing import Protocol
 from agent.citations import content_key
 from agent.evidence import Evidence
 from knowledge.library import Library
+from knowledge.reading.text import STOP, tokens
 from knowledge.redflags import source_of
 from knowledge.schema import Document, Statement
-from knowledge.text import STOP, tokens
 
 KINDS = ("time_frame", "document", "diagnosis", "management", "monitoring", "screening", "risk")
 """Kinds of passage in the order in which a condition's are taken in turn; what the user added comes soon, or why was it added."""

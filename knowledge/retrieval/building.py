@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 
 from agent.errors import KnowledgeError
 from agent.evidence import Evidence
-from knowledge import dense, shelf
 from knowledge.differential.likeness import profile
-from knowledge.embedding import Embedder
 from knowledge.library import Library
-from knowledge.matching import PhraseIndex, patterns
-from knowledge.passages import KINDS, lexical_text, statement_evidence
-from knowledge.reading import patterns_of
+from knowledge.reading.matching import PhraseIndex, patterns
+from knowledge.reading.narrative import patterns_of
+from knowledge.reading.text import tokens
+from knowledge.retrieval import dense, shelf
+from knowledge.retrieval.embedding import Embedder
+from knowledge.retrieval.passages import KINDS, lexical_text, statement_evidence
 from knowledge.schema import Condition
-from knowledge.text import tokens
 
 if TYPE_CHECKING:
     import numpy as np
@@ -103,12 +103,13 @@ def _views(
 def _view(
     condition: Condition, about: dict[str, list[int]], passages: Sequence[Evidence], vectors: NDArray[np.float32], query: NDArray[np.float32]
 ) -> list[int]:
-    """Nearest first within each kind, the kinds taken in turn; the parent's passages follow."""
+    """Nearest first within each kind, the kinds taken in turn; the parent's passages follow. What is replaced takes no turn: it stands last."""
     ranked: list[int] = []
     for concept in (condition.id, condition.parent or ""):
         own = sorted((n for n in about.get(concept, ()) if n not in ranked), key=lambda n: -float(vectors[n] @ query))
-        kinds = [[n for n in own if passages[n].kind == kind] for kind in KINDS]
+        kinds = [[n for n in own if passages[n].kind == kind and not passages[n].outdated] for kind in KINDS]
         ranked += [n for turn in zip_longest(*kinds) for n in turn if n is not None]
+        ranked += [n for n in own if passages[n].outdated]
     return ranked
 
 
