@@ -59,7 +59,8 @@ def bears(claim: str, passage: Passage, place: Place, meanings: Meanings | None 
         return f"{hidden!r} hides letters of another script, struck-out letters or turned writing"
     if not mine:
         return "the claim says nothing"
-    if not _english(mine, meanings) and [w.form for w in mine] != [w.form for w in told.sentence.words]:
+    repeated = [w.form for w in mine] == [w.form for w in told.sentence.words]
+    if not repeated and not _english(mine, meanings):
         return "the claim is not in English and is not the whole sentence of its quote"  # other languages' negations are not known here
     said = Text.of(mine, [_stem(w, meanings) for w in mine], told.sentence.words)
     named = meanings.subjects(claim) if meanings is not None else {}
@@ -73,7 +74,7 @@ def bears(claim: str, passage: Passage, place: Place, meanings: Meanings | None 
         or opposite(said, told.sentence, told.topic)
         or reversed_order(said, told.sentence, told.topic)
         or exchanged(said, told.sentence)
-        or contrasted(said, told.sentence, told.topic)
+        or ("" if repeated else contrasted(said, told.sentence, told.topic))
         or denied(said, told.sentence, told.topic)
         or dropped(said, told.sentence, told.topic)
         or stronger(said, told.sentence)
