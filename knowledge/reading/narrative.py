@@ -33,6 +33,7 @@ _FAR_DIGIT = re.compile(r"\d\s*(?:-\s*)?(?:dd|dis[ck][- ]diamet|µm|μm|um|micro
 _OF_ORGANS = ("jaw_claudication", "scalp_tenderness", "shoulder_girdle_stiffness", "joint_pain", "back_pain_stiffness", "neck_pain",
               "neck_trauma_pain", "deep_boring_pain", "new_headache", "headache")  # fmt: skip
 """Findings that are of another part of the body themselves."""
+_WHEN = frozenset(("on", "when", "while", "upon"))
 _SIDES = ("bilateral_involvement", "unilateral_involvement")
 """Findings that mean something only beside another one: a pressure measured in both eyes involves neither."""
 HISTORY_WEIGHT, LONG_AGO_WEIGHT, POSSIBLE_WEIGHT = 0.6, 0.2, 0.5
@@ -96,7 +97,7 @@ class NarrativeReader:
             yield finding.model_copy(update=again)
 
     def _finding(self, sentence: Sentence, hit: Hit) -> Finding | None:
-        if hypothetical(sentence, hit.first):
+        if hypothetical(sentence, hit.first) or _circumstance(sentence, hit):
             return None
         if hit.name.startswith(_NORMAL) and any(t.word == "," for t in sentence.tokens[hit.first : hit.last + 1]):
             return None
@@ -226,6 +227,12 @@ def _longest(hits: Iterable[Hit]) -> list[Hit]:
     kept = sorted(best.values(), key=lambda h: (h.first, -h.size, h.name))
     named = [h for h in kept if h.name.startswith(NAMES_PREFIX)]
     return [hit for hit in kept if not any(n.first <= hit.first and hit.last <= n.last and n.size > hit.size and n is not hit for n in named)]
+
+
+def _circumstance(sentence: Sentence, hit: Hit) -> bool:
+    """Something done, not complained of: a headache "worse on coughing" is no cough."""
+    doing = hit.size == 1 and sentence.tokens[hit.first].word.endswith("ing")
+    return doing and hit.first > 0 and sentence.tokens[hit.first - 1].word in _WHEN
 
 
 def _is_sign(hit: Hit, hits: Iterable[Hit]) -> bool:

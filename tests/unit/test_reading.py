@@ -38,6 +38,8 @@ def presence(reader: NarrativeReader, text: str) -> dict[str, str]:
         ("Flame-shaped hemorrhages in the fundus", "flame_haemorrhage", "present"),
         ("Bleeding in the retina was seen.", "retinal_haemorrhage", "present"),
         ("Chest pain.", "ocular_pain", None),
+        ("A headache that is worse on lying down and on coughing.", "cough_dyspnoea", None),
+        ("She has been coughing for a month.", "cough_dyspnoea", "present"),
         ("Painless loss of vision", "painless", "present"),
         ("Cotton-wool spots", "cotton_wool_spot", "present"),
         ("Her mother had flashes and floaters.", "floaters", None),
