@@ -1,4 +1,4 @@
-"""The annotated spans under two libraries for clinical context, as alternatives to `knowledge.context`.
+"""The annotated spans under two libraries for clinical context, as alternatives to `knowledge.reading.context`.
 
 Usage, in an environment that has them: python -m evals.reading_alternatives      (pip install medspacy negspacy pyyaml)
 

@@ -40,7 +40,7 @@ class GoldMention:
 
 @dataclass(frozen=True, slots=True)
 class GoldQuantity:
-    """A measured value in the unit of `knowledge.measurements`."""
+    """A measured value in the unit of `knowledge.reading.measurements`."""
 
     start: int
     end: int
