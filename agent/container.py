@@ -14,6 +14,7 @@ from agent.deps import Deps, SystemClock
 from agent.ports import ImageStore, Localizer, Reasoner
 from agent.settings import Settings, load_settings
 from agent.thresholds import ThresholdStore
+from knowledge.claims import LibraryMeanings
 from knowledge.library import Library
 from knowledge.reading.narrative import NarrativeReader
 from knowledge.redflags import RedFlags
@@ -49,6 +50,7 @@ def build(settings: Settings | None = None, reasoner: ReasonerKind = "atlas", *,
         library=library,
         reader=reader,
         red_flags=RedFlags(library),
+        meanings=LibraryMeanings(library, reader.phrases),
         thresholds=ThresholdStore(settings.dial, settings.data_directory / "thresholds.sqlite"),
         initial_threshold=settings.dial.initial_threshold if settings.dial.initial_threshold is not None else initial,
     )

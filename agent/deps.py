@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 
+from agent.citations import Meanings
 from agent.ports import Clock, ImageStore, Localizer, Reasoner, Retriever
 from agent.settings import Settings
 from agent.thresholds import ThresholdStore
-from knowledge.claims import LibraryMeanings
 from knowledge.library import Library
 from knowledge.reading.narrative import NarrativeReader
 from knowledge.redflags import RedFlags
@@ -37,10 +36,6 @@ class Deps:
     library: Library
     reader: NarrativeReader
     red_flags: RedFlags
+    meanings: Meanings
     thresholds: ThresholdStore
     initial_threshold: float
-
-    @cached_property
-    def meanings(self) -> LibraryMeanings:
-        """What the check of citations asks of the knowledge; built with the first report that cites."""
-        return LibraryMeanings(self.library)

@@ -8,7 +8,7 @@ from functools import cached_property, lru_cache
 
 from knowledge import drugs
 from knowledge.library import NAMES_PREFIX, Library
-from knowledge.reading.matching import Pattern, PhraseIndex
+from knowledge.reading.matching import PhraseIndex
 from knowledge.reading.narrative import patterns_of
 from knowledge.reading.text import content, stem, tokens
 
@@ -17,20 +17,20 @@ CACHED = 4096
 
 
 class LibraryMeanings:
-    """Meanings over one library. Building it compiles the library's phrases, some milliseconds, when it is first asked."""
+    """Meanings over one library, asked by every report of a process: what it was asked before is remembered."""
 
-    def __init__(self, library: Library, compiled: Iterable[Pattern] | None = None) -> None:
-        """`compiled`: the library's phrases as `patterns_of` gives them, where they were compiled before."""
+    def __init__(self, library: Library, phrases: PhraseIndex | None = None) -> None:
+        """`phrases`: those of the library, where a reader has compiled them (`NarrativeReader.phrases`)."""
         self._library = library
-        self._compiled = compiled
+        self._given = phrases
         self._drugs = drugs.formulary()
         self.subjects = lru_cache(CACHED)(self._subjects)
         self._names = lru_cache(CACHED)(self._named)
         self.drugs = lru_cache(CACHED)(self._drugs.find)
 
     @cached_property
-    def _index(self) -> PhraseIndex:
-        return PhraseIndex(patterns_of(self._library) if self._compiled is None else self._compiled)
+    def _phrases(self) -> PhraseIndex:
+        return self._given or PhraseIndex(patterns_of(self._library))
 
     @cached_property
     def _words(self) -> frozenset[str]:
@@ -46,7 +46,7 @@ class LibraryMeanings:
     def _subjects(self, text: str) -> dict[str, frozenset[str]]:
         words = tokens(text)
         found: dict[str, frozenset[str]] = {}
-        for hit in self._index.find(words):
+        for hit in self._phrases.find(words):
             stems = frozenset(t.stem.removeprefix("&") for t in words[hit.first : hit.last + 1] if t.word[0].isalpha())
             name = hit.name.removeprefix(NAMES_PREFIX)
             found[name] = stems if name not in found else min(found[name], stems, key=len)

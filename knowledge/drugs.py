@@ -7,10 +7,8 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-import yaml
-from pydantic import ValidationError
-
 from agent.errors import KnowledgeError
+from knowledge.library import parsed
 from knowledge.schema import Entry, Slug, Text
 
 FILE = Path(__file__).parent / "drugs.yaml"
@@ -82,10 +80,7 @@ class Drugs:
 
 def load(path: Path = FILE) -> Formulary:
     """Reads and checks a formulary. Raises `KnowledgeError` with the file and what is wrong."""
-    try:
-        formulary = Formulary.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, yaml.YAMLError, ValidationError) as error:
-        raise KnowledgeError(f"{path}: not a list of drugs: {' '.join(str(error).split())}") from error
+    formulary = parsed(path, Formulary)
     entries = (*formulary.classes, *formulary.drugs)
     ids = [entry.id for entry in entries]
     classes = {entry.id for entry in formulary.classes}

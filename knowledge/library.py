@@ -126,8 +126,8 @@ def digest(root: Path = HERE) -> str:
 def read(root: Path = HERE) -> Library:
     """Reads and checks the YAML files. Raises `KnowledgeError` naming file, entry and field."""
     findings = [e for p in _files(root, "lexicon") for e in _entries(p, FindingEntry)]
-    conditions = [_parsed(p, Condition) for p in _files(root, "atlas")]
-    guidelines = [_parsed(p, Guidelines) for p in _files(root, "guidelines")]
+    conditions = [parsed(p, Condition) for p in _files(root, "atlas")]
+    guidelines = [parsed(p, Guidelines) for p in _files(root, "guidelines")]
     rules = [e for p in _files(root, "rules") for e in _entries(p, Rule)]
     library = Library(
         digest=digest(root),
@@ -150,14 +150,15 @@ def _files(root: Path, *folders: str) -> list[Path]:
 
 
 def _entries(path: Path, kind: type[T]) -> list[T]:
-    return _parsed(path, list[kind])  # type: ignore[valid-type]
+    return parsed(path, list[kind])  # type: ignore[valid-type]
 
 
-def _parsed(path: Path, kind: type[T]) -> T:
+def parsed(path: Path, kind: type[T]) -> T:
+    """One knowledge file, checked against its schema. Raises `KnowledgeError` with the file and what is wrong."""
     try:
         data = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
-    except yaml.YAMLError as error:
-        raise KnowledgeError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise KnowledgeError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())}") from error
     try:
         return TypeAdapter(kind).validate_python(data)
     except ValidationError as error:

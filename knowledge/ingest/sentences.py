@@ -1,6 +1,6 @@
 """Where the sentences of a document begin and end, as character spans.
 
-The narrative reader's splitter (`knowledge.reading.sentence.sentences`) ends a sentence at every line, which is right for notes and wrong for the
+The narrative reader's splitter (`knowledge.reading.sentence`) ends a sentence at every line, which is right for notes and wrong for the
 wrapped lines of a page. The splitters on PyPI are unmaintained or bring a hundred megabytes, and none knows a reference number after its
 full stop ("was seen.4,5 The next").
 """

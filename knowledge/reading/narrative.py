@@ -56,7 +56,7 @@ class NarrativeReader:
     def __init__(self, library: Library, compiled: Iterable[Pattern] | None = None) -> None:
         """`compiled`: the library's phrases as `patterns_of` gives them, where they were compiled before."""
         self._library = library
-        self._index = PhraseIndex(patterns_of(library) if compiled is None else compiled)
+        self.phrases = PhraseIndex(patterns_of(library) if compiled is None else compiled)
 
     def read(self, narrative: str) -> Reading:
         found, kept, covered, measured = self._mentions(narrative)
@@ -73,7 +73,7 @@ class NarrativeReader:
         covered: set[int] = set()
         kept = tuple(sentences(narrative))
         for number, sentence in enumerate(kept):
-            hits = _longest(self._index.find(sentence.tokens))
+            hits = _longest(self.phrases.find(sentence.tokens))
             hits = [hit for hit in hits if not _is_sign(hit, hits)]
             here = [f for hit in hits for f in self._findings(sentence, hit)]
             clinical = any(f.presence != "absent" and f.finding_id not in _SIDES and not f.finding_id.startswith("normal") for f in here)
