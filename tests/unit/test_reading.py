@@ -39,6 +39,8 @@ def presence(reader: NarrativeReader, text: str) -> dict[str, str]:
         ("Bleeding in the retina was seen.", "retinal_haemorrhage", "present"),
         ("Chest pain.", "ocular_pain", None),
         ("A headache that is worse on lying down and on coughing.", "cough_dyspnoea", None),
+        ("Sudden loss of vision in the right eye to counting fingers.", "fingernail_scratch", None),
+        ("The baby put a finger in his eye.", "fingernail_scratch", "present"),
         ("She has been coughing for a month.", "cough_dyspnoea", "present"),
         ("Painless loss of vision", "painless", "present"),
         ("Cotton-wool spots", "cotton_wool_spot", "present"),
