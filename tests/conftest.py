@@ -19,6 +19,9 @@ from knowledge.reading.narrative import NarrativeReader
 from knowledge.retrieval import index
 from knowledge.retrieval.embedding import SentenceEmbedder
 from tests.doubles import ScriptedReasoner, ShelfRetriever, StillClock, StillLocalizer
+from tests.vllm_cpu.fixtures import plain_server, plain_url, tapped_url
+
+__all__ = ["plain_server", "plain_url", "tapped_url"]
 
 
 @pytest.fixture(scope="session")
