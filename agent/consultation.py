@@ -16,6 +16,10 @@ from agent.domain import AnswerOption, CaseReport, CaseRequest
 from agent.errors import InputError, LocalizerError, NarrativeError, OptionError
 from agent.imaging import ImageInput
 from agent.output import check_directory_target, check_file_target, dump, standard_output
+from agent.wording import plain_text
+
+HEARD = 72
+"""Characters of a model's words shown while it writes."""
 
 if TYPE_CHECKING:
     from agent.ports import Localizer
@@ -88,7 +92,7 @@ async def _consult(request: CaseRequest, reasoner: str, json_output: bool, trace
     deps = build(settings, "vllm" if reasoner == "vllm" else "atlas", localizer=localizer)
     show = sys.stderr is not None and sys.stderr.isatty() and not json_output
     try:
-        state = await walk(request, deps, _progress if show else None)
+        state = await walk(request, deps, _progress if show else None, _heard if show else None)
     finally:
         await deps.reasoner.aclose()
     try:
@@ -133,5 +137,10 @@ def _warming_localizer(settings: Settings) -> Localizer:
     return localizer
 
 
+def _heard(text: str) -> None:
+    """The end of what the model has written, on one line that is written over."""
+    print(f"\r  {plain_text(' '.join(text.split())[-HEARD:]):<{HEARD}}", end="", file=sys.stderr, flush=True)
+
+
 def _progress(stage: str) -> None:
-    print(f"· {stage}", file=sys.stderr, flush=True)
+    print(f"\r{' ' * (HEARD + 2)}\r· {stage}", file=sys.stderr, flush=True)

@@ -97,4 +97,4 @@ def _reasoner(
     from knowledge.terminology import Terminology
 
     profile = load_profile(settings.vllm.profile)
-    return VllmReasoner(settings.vllm, images, Terminology(library)), profile.initial_threshold
+    return VllmReasoner(settings.vllm, images, Terminology(library), settings.dial.agreement), profile.initial_threshold

@@ -167,18 +167,18 @@ class StageRecord(Value):
 
 
 class Usage(Value):
-    """What a generating reasoner consumed; zeros for the atlas."""
+    """What a generating reasoner consumed; zeros for the atlas. `cached_tokens` are those of the prompt that the server had read before;
+    `retries` are attempts that failed; `seconds` is the time spent waiting for answers."""
 
     requests: int = 0
+    retries: int = 0
     prompt_tokens: int = 0
+    cached_tokens: int = 0
     completion_tokens: int = 0
+    seconds: float = 0.0
 
     def __add__(self, other: Usage) -> Usage:
-        return Usage(
-            requests=self.requests + other.requests,
-            prompt_tokens=self.prompt_tokens + other.prompt_tokens,
-            completion_tokens=self.completion_tokens + other.completion_tokens,
-        )
+        return Usage(**{name: getattr(self, name) + getattr(other, name) for name in Usage.model_fields})
 
 
 class Answer(Value):

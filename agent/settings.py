@@ -57,6 +57,7 @@ class Dial(Section):
     max_samples: Positive = Field(10, description="sampled answers per round at omega = 1")
     min_passages: Positive = Field(2, description="guideline passages per candidate on the fast path")
     max_passages: Positive = Field(6, description="guideline passages per candidate at omega = 1")
+    agreement: Fraction = Field(0.95, description="sampling stops early at this chance that the leading answer is truly ahead")
     max_tokens: Positive = Field(4096, description="new tokens per sampled answer at omega = 1 (generating models)")
 
 
@@ -96,7 +97,16 @@ class Vllm(Section):
     connect_timeout: Annotated[float, Field(gt=0)] = Field(5, description="seconds to reach the server")
     deadline: Annotated[float, Field(gt=0)] = Field(300, description="seconds for one answer, retries included")
     attempts: Positive = Field(4, description="tries per request on transport errors, 429 and 5xx")
-    top_logprobs: Annotated[int, Field(ge=0, le=20)] = Field(5, description="log-probabilities asked per token; the tail is bounded")
+    circuit_failures: Positive = Field(3, description="requests in a row that failed with all their tries before the server is left alone")
+    circuit_pause: Annotated[float, Field(ge=0)] = Field(30, description="seconds a failing server is left alone")
+    prompt_price: Annotated[float, Field(ge=0)] | None = Field(None, description="cost of a million prompt tokens; unset: no cost is told")
+    completion_price: Annotated[float, Field(ge=0)] | None = Field(None, description="cost of a million generated tokens, same currency")
+    entropy: Literal["auto", "top_logprobs"] = Field(
+        "auto", description="auto: exact, by the entropy tap where the server has it, else by bounds; top_logprobs: never ask for the tap"
+    )
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] = Field(
+        5, description="log-probabilities asked per token without the tap, and where options are told apart; the tail is bounded"
+    )
 
 
 class Settings(BaseSettings):

@@ -21,6 +21,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from agent.uncertainty import entropy
+from tools.entropy_tap.coding import RES
 
 ROUNDING = 1e-3
 """A log-probability may exceed 0 by this much through float16 or bfloat16 rounding; beyond it, it is damaged."""
@@ -42,11 +43,15 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One generated token: its text, its log-probability and the most likely tokens of its position (itself may be among them)."""
+    """One generated token: its text, its log-probability and the most likely tokens of its position (itself may be among them).
+
+    `entropy`: that of its whole distribution, nats, where an entropy tap told it (`tools.entropy_tap`), in steps of its resolution.
+    """
 
     text: str
     logprob: float
     alternatives: tuple[tuple[str, float], ...] = ()
+    entropy: float | None = None
 
     @property
     def usable(self) -> bool:
@@ -121,14 +126,24 @@ def _least_information(tail: float, cap: float) -> float:
 def mean_bounds(tokens: Sequence[Token], vocabulary: int) -> Bounds:
     """Mean over a span of tokens of the bounds of each; an empty span is unknown: 0 to ln V.
 
+    Where a tap told every entropy the mean is exact to its resolution divided by the number of tokens, because what rounding leaves over is
+    carried from token to token.
+
     >>> sure, torn = Token("a", 0.0), Token("b", math.log(0.5), (("b", math.log(0.5)), ("c", math.log(0.5))))
     >>> round(mean_bounds([sure, torn], 1000).decision, 3)
     0.347
     >>> mean_bounds([], 1000).usable
     False
+    >>> bounds = mean_bounds([Token("a", -0.1, entropy=0.5), Token("b", -0.2, entropy=0.25)], 1000)
+    >>> round(bounds.lower, 3), round(bounds.upper, 3)
+    (0.35, 0.4)
     """
     if not tokens:
         return unknown(vocabulary)
+    exact = [token.entropy for token in tokens if token.entropy is not None]
+    if len(exact) == len(tokens):
+        mean, slack = math.fsum(exact) / len(exact), RES / len(exact)
+        return Bounds(max(0.0, mean - slack), min(mean + slack, max(mean, math.log(vocabulary))), usable=all(token.usable for token in tokens))
     each = [entropy_bounds((value for _, value in token.known), vocabulary, token.cap) for token in tokens]
     return Bounds(
         math.fsum(b.lower for b in each) / len(each),

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from agent.deps import Deps
+from agent.domain import Usage
 from agent.output import dump, write_whole
+from agent.settings import Vllm
 from agent.state import CaseState
 
 TRACE_VERSION = 1
@@ -37,8 +39,16 @@ def trace(state: CaseState, deps: Deps) -> dict[str, Any]:
         "routes": [route.model_dump(mode="json") for route in state["routes"]],
         "evidence": [evidence.model_dump(mode="json") for evidence in state.get("evidence", ())],
         "steps": [step.model_dump(mode="json") for step in state.get("steps", ())],
+        "cost": cost(state["report"].usage, deps.settings.vllm),
         "report": state["report"].model_dump(mode="json"),
     }
+
+
+def cost(usage: Usage, prices: Vllm) -> float | None:
+    """What the tokens of a case cost by the prices that are set, in their currency; None without prices."""
+    if prices.prompt_price is None or prices.completion_price is None:
+        return None
+    return round((usage.prompt_tokens * prices.prompt_price + usage.completion_tokens * prices.completion_price) / 1e6, 6)
 
 
 def write_json(path: Path, data: object) -> None:

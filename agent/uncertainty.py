@@ -104,6 +104,19 @@ def effort(omega: float, round_number: int, dial: Dial) -> Effort:
     )
 
 
+def agreed(votes: Iterable[int], confidence: float) -> bool:
+    """Whether enough samples agree to stop asking: the chance that the leading answer is truly ahead of all others taken as one, under a
+    flat prior, is at least `confidence` (the Beta criterion of adaptive consistency, Aggarwal et al., EMNLP 2023).
+
+    >>> agreed([3], 0.95), agreed([4], 0.95), agreed([4, 1], 0.95), agreed([7, 1], 0.95)
+    (False, True, False, True)
+    """
+    counts = sorted(votes, reverse=True)
+    first, rest = (counts[0], sum(counts[1:])) if counts else (0, 0)
+    tosses = first + rest + 1
+    return math.fsum(math.comb(tosses, heads) for heads in range(first + 1)) / 2**tosses >= confidence and first > rest
+
+
 def report(measurement: Measurement, disagreement: float, threshold: float, dial: Dial) -> UncertaintyReport:
     """The first measurement and its disagreement with the localizer, held against the threshold: this sets the dial. All in nats."""
     value = measurement.entropy + disagreement

@@ -9,16 +9,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from typing import NoReturn, TypeVar
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
+import httpx
 import openai
-from openai import AsyncOpenAI, omit
+from openai import AsyncOpenAI
 from openai.types.chat import ChatCompletion, ChatCompletionMessageParam
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential_jitter
 
+from agent.domain import Usage
 from agent.errors import ContextOverflow, ReasonerError, ReasonerUnreachable
+from agent.reasoners.circuit import Circuit
+from agent.reasoners.listening import listener
+from agent.reasoners.responses import Response, responses, usage
+from agent.reasoners.streaming import BrokenStream, gathered
+from agent.reasoners.tap import ASK, TapAnswer, detect
 from agent.settings import Vllm
 
 log = logging.getLogger(__name__)
@@ -26,6 +35,45 @@ LONGEST_MESSAGE = 300
 LONGEST_WAIT = 30.0
 """Seconds; a longer Retry-After is not waited for."""
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One question to the model. `top_logprobs` None asks for no log-probabilities at all; `tap` asks for the entropy tap besides.
+
+    `schema`: a JSON schema that the answer must follow. `begun`: the messages end with the beginning of the model's own answer, which it goes
+    on with.
+    """
+
+    messages: Sequence[ChatCompletionMessageParam]
+    temperature: float
+    max_tokens: int
+    seed: int
+    n: int = 1
+    top_logprobs: int | None = None
+    tap: bool = False
+    schema: Mapping[str, Any] | None = None
+    begun: bool = False
+
+    def fields(self, model: str, limit: int | None) -> dict[str, Any]:
+        """As the client library takes it; `limit` new tokens, None for what the context has room for."""
+        asked: dict[str, Any] = {"model": model, "messages": self.messages, "temperature": self.temperature, "seed": self.seed, "n": self.n}
+        if limit is not None:
+            asked["max_tokens"] = limit
+        if self.top_logprobs is not None:
+            asked |= {"logprobs": True, "top_logprobs": self.top_logprobs}
+        if self.schema is not None:
+            asked["response_format"] = {"type": "json_schema", "json_schema": {"name": "answer", "schema": dict(self.schema), "strict": True}}
+        body = (ASK if self.tap else {}) | ({"add_generation_prompt": False, "continue_final_message": True} if self.begun else {})
+        return asked | ({"extra_body": body} if body else {})
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """All answers of one request, in order, and what they cost."""
+
+    responses: tuple[Response, ...]
+    usage: Usage
 
 
 class ChatServer:
@@ -40,6 +88,10 @@ class ChatServer:
             timeout=openai.Timeout(settings.deadline, connect=settings.connect_timeout),
         )
         self.model: str | None = settings.model
+        self._tap: TapAnswer | None = None
+        self._context: int | None = None
+        self._listed = False
+        self._circuit = Circuit(settings.circuit_failures, settings.circuit_pause)
         parts = urlsplit(settings.base_url)
         self.host = parts.netloc.rpartition("@")[2]  # without user name and password
         self.address = f"{parts.scheme}://{self.host}{parts.path}"
@@ -50,7 +102,7 @@ class ChatServer:
     async def model_name(self) -> str:
         """The configured model, else the first one the server lists; asked once."""
         if self.model is None:
-            listed = await self._reliably(self._list_models)
+            listed, _ = await self._reliably(self._list_models)
             if not listed:
                 raise ReasonerError(f"{self.address} serves no model; start it with one, or set vllm.model")
             self.model = listed[0]
@@ -59,61 +111,112 @@ class ChatServer:
     async def _list_models(self) -> list[str]:
         page = await self._client.models.list()
         data = getattr(page, "data", None)  # a page that is not JSON comes back as a string
-        return [model.id for model in data or () if getattr(model, "id", None)]
+        found = [model for model in data or () if getattr(model, "id", None)]
+        lengths = [length for model in found if isinstance(length := getattr(model, "max_model_len", None), int)]
+        self._context, self._listed = lengths[0] if lengths else None, True
+        return [model.id for model in found]
 
-    async def complete(
-        self,
-        messages: Sequence[ChatCompletionMessageParam],
-        *,
-        temperature: float,
-        max_tokens: int,
-        seed: int,
-        n: int = 1,
-        top_logprobs: int | None = None,
-    ) -> ChatCompletion:
-        """One request, retried while it makes sense. `top_logprobs` None asks for no log-probabilities at all.
+    async def taps(self) -> TapAnswer:
+        """Whether the server has the entropy tap; asked once, and again after an answer that lacked its mark."""
+        if self._tap is None:
+            model = await self.model_name()
+
+            async def ask() -> TapAnswer:
+                return await detect(self._client, model)
+
+            found, _ = await self._reliably(ask)
+            log.info("%s: entropy tap %s", self.address, "found" if found.there else f"not used: {found.why}")
+            self._tap = found
+        return self._tap
+
+    async def complete(self, request: Request) -> Answered:
+        """One request, retried while it makes sense. Streamed where somebody listens and one answer is asked for.
 
         A server whose context is too short for `max_tokens` is asked once more to use what it has.
         """
         model = await self.model_name()
+        heard = listener() if request.n == 1 else None
 
         async def ask(limit: int | None) -> ChatCompletion:
-            answer = await self._client.chat.completions.create(
-                model=model,
-                messages=messages,
-                temperature=temperature,
-                seed=seed,
-                n=n,
-                max_tokens=omit if limit is None else limit,
-                logprobs=omit if top_logprobs is None else True,
-                top_logprobs=omit if top_logprobs is None else top_logprobs,
-            )
+            fields = request.fields(model, limit)
+            if heard is None:
+                answer = await self._client.chat.completions.create(**fields)
+            else:
+                stream = await self._client.chat.completions.create(**fields, stream=True, stream_options={"include_usage": True})
+                answer = await gathered(stream, heard)
             if not isinstance(answer, ChatCompletion) or not isinstance(answer.choices, list) or not answer.choices:
                 raise ReasonerError(f"{self.address} answered with something that is no chat completion; is it OpenAI-compatible?")
             return answer
 
         async def ask_within_context() -> ChatCompletion:
             try:
-                return await ask(max_tokens)
+                return await ask(request.max_tokens)
             except openai.BadRequestError as error:
                 if not _is_about_length(error):
                     raise
-                log.info("%s has no room for %d new tokens; asking for what is left", self.address, max_tokens)
+                log.info("%s has no room for %d new tokens; asking for what is left", self.address, request.max_tokens)
                 return await ask(None)
 
-        return await self._reliably(ask_within_context)
+        started = time.monotonic()
+        completion, retries = await self._reliably(ask_within_context)
+        read = responses(completion, request.temperature if request.tap else None)
+        if request.tap and any(token.entropy is None for response in read for token in response.tokens):
+            self._tap = None
+        spent = usage(completion).model_copy(update={"retries": retries, "seconds": round(time.monotonic() - started, 3)})
+        return Answered(read, spent)
 
-    async def _reliably(self, call: Callable[[], Awaitable[T]]) -> T:
-        settings = self._settings
+    async def token_count(self, text: str) -> int | None:
+        """Tokens of a text by the model's own tokenizer (vLLM's /tokenize); None where the server has no such address."""
+        model = await self.model_name()
+        address = f"{self.address.removesuffix('/').removesuffix('/v1')}/tokenize"
+
+        async def ask() -> int | None:
+            try:
+                said = await self._client.post(address, body={"model": model, "prompt": text, "add_special_tokens": False}, cast_to=object)
+            except (openai.NotFoundError, openai.BadRequestError):
+                return None
+            count = said.get("count") if isinstance(said, dict) else None
+            return count if isinstance(count, int) else None
+
+        return (await self._reliably(ask))[0]
+
+    async def context_length(self) -> int | None:
+        """Tokens of prompt and answer together that the served model takes (vLLM tells it with the list of models), else None."""
+        await self.model_name()
+        if self._context is None and not self._listed:
+            try:
+                await self._reliably(self._list_models)
+            except ReasonerError:
+                self._listed = True
+        return self._context
+
+    async def _reliably(self, call: Callable[[], Awaitable[T]]) -> tuple[T, int]:
+        """The result and how many attempts failed before it. The circuit hears how it went."""
+        self._circuit.enter()
         retrying = AsyncRetrying(
             retry=retry_if_exception(_is_transient), stop=self._gives_up, wait=_wait, before_sleep=self._note, reraise=True
         )
         try:
-            async with asyncio.timeout(settings.deadline):
+            result = await self._within_deadline(retrying, call)
+        except ReasonerUnreachable as error:
+            self._circuit.failed(str(error))
+            raise
+        except ReasonerError:
+            self._circuit.succeeded()  # it answered, if only to refuse
+            raise
+        except BaseException:
+            self._circuit.abandoned()
+            raise
+        self._circuit.succeeded()
+        return result, int(retrying.statistics.get("attempt_number", 1)) - 1
+
+    async def _within_deadline(self, retrying: AsyncRetrying, call: Callable[[], Awaitable[T]]) -> T:
+        try:
+            async with asyncio.timeout(self._settings.deadline):
                 return await retrying(call)
         except TimeoutError:
-            raise ReasonerUnreachable(f"{self.address} did not answer within {settings.deadline:g} s (vllm.deadline)") from None
-        except openai.OpenAIError as error:
+            raise ReasonerUnreachable(f"{self.address} did not answer within {self._settings.deadline:g} s (vllm.deadline)") from None
+        except (openai.OpenAIError, httpx.TransportError, BrokenStream) as error:
             self._raise(error)
 
     def _gives_up(self, state: RetryCallState) -> bool:
@@ -131,7 +234,11 @@ class ChatServer:
         error = state.outcome.exception() if state.outcome else None
         log.info("%s: %s; attempt %d of %d", self.address, type(error).__name__, state.attempt_number, self._settings.attempts)
 
-    def _raise(self, error: openai.OpenAIError) -> NoReturn:
+    def _raise(self, error: openai.OpenAIError | httpx.TransportError | BrokenStream) -> NoReturn:
+        if isinstance(error, (httpx.TransportError, BrokenStream)):
+            raise ReasonerUnreachable(
+                f"{self.address} broke off in the middle of its answer ({self._settings.attempts} attempts); nothing of it was kept"
+            ) from None
         if isinstance(error, openai.APIStatusError):
             said = f"{self.address} answered {error.status_code}: {self._message(error)}"
             if _is_transient(error):
@@ -158,7 +265,7 @@ class ChatServer:
 def _is_transient(error: BaseException) -> bool:
     if isinstance(error, openai.APIStatusError):
         return error.status_code in (408, 429) or error.status_code >= 500
-    return isinstance(error, openai.APIConnectionError)
+    return isinstance(error, (openai.APIConnectionError, httpx.TransportError, BrokenStream))
 
 
 def _is_about_length(error: openai.BadRequestError) -> bool:

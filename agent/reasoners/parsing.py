@@ -1,6 +1,7 @@
 """Reads a model's response: what it thought, what it answered, which letters it chose. Tolerant, and it never raises.
 
 Rules, in the order they apply:
+- In a JSON object the texts of "thinking" and "answer" count, as they stand there.
 - `<answer>` tags after the last `</think>` count; where there are several with text in them, the last one does.
 - Without such tags: the text after `</think>`, else after the last "answer:" or "answer is", else the whole response.
 - A `<think>` that is never closed has no answer: the response was cut off.
@@ -9,6 +10,7 @@ Whatever had to be guessed is said in `problem`; an empty `problem` means the co
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -32,6 +34,8 @@ NO_ANSWERS = frozenset(
 """Answers, lower case, that name nothing; the first is the empty one, and two are echoes of the prompt."""
 LETTER_LIST = re.compile(r"[A-Z](?:(?:\s*[,;/&]\s*|\s+and\s+|\s+)[A-Z])*", re.IGNORECASE)
 LETTER_LEAD = re.compile(r"(?:option\s+([A-Z])\b|[(\[]?([A-Z])(?:[)\].:]|\s+[-\u2013\u2014]))\s*(.*)", re.IGNORECASE)
+JSON_FIELD = r'"{}"\s*:\s*"((?:[^"\\]|\\.)*)"'
+JSON_ANSWER, JSON_THINKING = (re.compile(JSON_FIELD.format(name), re.DOTALL) for name in ("answer", "thinking"))
 LONGEST_NAME = 120
 """Characters; a longer answer to an open question is prose, not the name of a disease."""
 
@@ -70,6 +74,9 @@ def locate(response: str) -> Located:
     """
     stop = END_OF_TEXT.search(response)
     length = stop.start() if stop else len(response)
+    fields = _in_json(response[:length])
+    if fields is not None:
+        return fields
     tags = [(match.group(2).lower(), bool(match.group(1)), match) for match in TAG.finditer(response, 0, length)]
     thought = [match for name, closes, match in tags if name == "think" and closes]
     opened = [match for name, closes, match in tags if name == "think" and not closes]
@@ -118,13 +125,15 @@ def parse(response: str | None, options: Sequence[AnswerOption] = ()) -> Parsed:
     'Fuchs dystrophy'
     >>> parse("<answer>B. Glaucoma</answer>", [AnswerOption(key="B", text="Glaucoma")]).letters
     ('B',)
+    >>> parse('{"thinking": "thick\\\\ncornea", "answer": "Fuchs dystrophy"}').answer
+    'Fuchs dystrophy'
     >>> parse("").problem
     'the answer is empty'
     """
     text = response or ""
     where = locate(text)
-    think = text[slice(*where.think)] if where.think else ""
-    answer = clean(text[slice(*where.answer)]) if where.answer else ""
+    think = _unescaped(text[slice(*where.think)]) if where.think else ""
+    answer = clean(_unescaped(text[slice(*where.answer)])) if where.answer else ""
     problems = [where.problem] if where.problem else []
     letters: tuple[str, ...] = ()
     if answer.casefold() in NO_ANSWERS:
@@ -180,6 +189,24 @@ def read_letters(answer: str, options: Sequence[AnswerOption]) -> tuple[tuple[st
     known = tuple(dict.fromkeys(key for key in named if key in texts))
     strange = sorted(set(named) - set(texts))
     return known, f"no option has the letter {', '.join(strange)}" if strange else ""
+
+
+def _in_json(response: str) -> Located | None:
+    """The two texts of a JSON object, without the quotation marks; None where the response is no such object."""
+    answer = JSON_ANSWER.search(response) if response.lstrip().startswith("{") else None
+    if answer is None:
+        return None
+    thinking = JSON_THINKING.search(response, 0, answer.start())
+    span = _trim(response, *answer.span(1))
+    return Located(_trim(response, *thinking.span(1)) if thinking else None, span, "" if span else "the answer is empty")
+
+
+def _unescaped(text: str) -> str:
+    """A text as a JSON string writes it, read; as it is where it is none."""
+    try:
+        return str(json.loads(f'"{text}"', strict=False)) if "\\" in text else text
+    except ValueError:
+        return text
 
 
 def _trim(text: str, start: int, end: int) -> Span | None:

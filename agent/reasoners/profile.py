@@ -39,6 +39,26 @@ class Context(Value):
     findings: Text
     candidates: Text
     evidence: Text
+    argue: Annotated[str, Field(pattern=r"\{candidate\}", description="asks for one candidate to be argued for and against")]
+    arguments: Text
+    closeups: Text
+
+
+class ImageTokens(Value):
+    """How many tokens an image costs: `patches` of `side` pixels with `tokens` each, or up to `most` tiles and a thumbnail."""
+
+    kind: Literal["patches", "tiles"]
+    side: Annotated[int, Field(ge=1)]
+    tokens: Annotated[int, Field(ge=1)] = 1
+    most: Annotated[int, Field(ge=1)] = 1
+
+
+class Serving(Value):
+    """What `fovea model serve` needs to know of the model."""
+
+    model: Annotated[str, Field(description="the published name, served unless a path is given; empty: none")]
+    trust_remote_code: Annotated[bool, Field(description="the checkpoint brings its own Python, which the server would run")] = False
+    max_model_len: Annotated[int, Field(ge=1024, description="tokens of prompt and answer together")]
 
 
 class Profile(Value):
@@ -59,6 +79,10 @@ class Profile(Value):
     seed: int
     vocabulary: Annotated[int, Field(ge=2, description="tokens the model can choose from; too large keeps the upper bound a bound")]
     initial_threshold: Annotated[float, Field(gt=0, description="nats of mean answer-token entropy where deeper thinking starts")]
+    image_tokens: ImageTokens
+    boxes: Annotated[bool, Field(description="writes boxes as <ref>...</ref><box>[[x1, y1, x2, y2]]</box>, integers 0 to 999")] = False
+    structured_output: Annotated[bool, Field(description="ask for thinking and answer as a JSON object instead of tags")] = False
+    serving: Serving
     findings_in_first_pass: Annotated[bool, Field(description="tell the model the localizer's findings already in the first pass")]
 
     def user_text(self, kind: QuestionKind, question: str) -> str:

@@ -24,6 +24,13 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 JPEG_QUALITY = 90
+ANSWER_SCHEMA = {
+    "type": "object",
+    "properties": {"thinking": {"type": "string"}, "answer": {"type": "string"}},
+    "required": ["thinking", "answer"],
+    "additionalProperties": False,
+}
+"""Thinking and answer as JSON, for a model whose profile asks for it."""
 CONTROL = re.compile(r"<(?=\|)|<(?=\s*/?\s*(?:think|answer|s|img|image|video|IMG_CONTEXT)\s*>)", re.IGNORECASE)
 MODALITIES = {
     "cfp": "colour fundus photograph",
@@ -64,6 +71,22 @@ def candidates_text(profile: Profile, names: Sequence[str]) -> str:
     return f"{profile.context.candidates} {'; '.join(defused(name) for name in names)}." if names else ""
 
 
+def argue_text(profile: Profile, name: str) -> str:
+    """The request to argue one candidate for and against."""
+    return profile.context.argue.replace("{candidate}", defused(name))
+
+
+def arguments_text(profile: Profile, arguments: Sequence[tuple[str, str]]) -> str:
+    """(candidate, what was said of it) under the profile's heading; empty without any."""
+    lines = [f"- {defused(name)}: {defused(' '.join(words.split()))}" for name, words in arguments]
+    return "\n".join([profile.context.arguments, *lines]) if lines else ""
+
+
+def closeups_text(profile: Profile, captions: Sequence[str]) -> str:
+    """What the close-ups show, in their order, under the profile's heading; empty without any."""
+    return "\n".join([profile.context.closeups, *(f"- {caption}" for caption in captions)]) if captions else ""
+
+
 def evidence_text(profile: Profile, evidence: Sequence[Evidence]) -> str:
     """Guideline passages as quoted data under the profile's heading; empty when there are none."""
     lines = [
@@ -74,13 +97,14 @@ def evidence_text(profile: Profile, evidence: Sequence[Evidence]) -> str:
     return "\n".join([profile.context.evidence, *lines]) if lines else ""
 
 
-def messages(profile: Profile, text: str, image_urls: Sequence[str]) -> list[ChatCompletionMessageParam]:
-    """System message, then the user's text and images in this order."""
+def messages(profile: Profile, text: str, image_urls: Sequence[str], begun: str = "") -> list[ChatCompletionMessageParam]:
+    """System message, then the user's text and images in this order, then what the model has `begun` to answer, if anything."""
     pictures: list[ChatCompletionContentPartParam] = [{"type": "image_url", "image_url": {"url": url}} for url in image_urls]
-    return [
+    asked: list[ChatCompletionMessageParam] = [
         {"role": "system", "content": profile.system},
         {"role": "user", "content": [{"type": "text", "text": text}, *pictures]},
     ]
+    return [*asked, {"role": "assistant", "content": begun}] if begun else asked
 
 
 def data_url(pixels: Image, longest_side: int) -> str:

@@ -1,8 +1,9 @@
 """The vLLM reasoner: OphthaReason, or any vision-language model, behind an OpenAI-compatible server.
 
-First pass: one request at the profile's temperature with log-probabilities; the measurement is the mean token entropy over the
-answer. Deliberation: n sampled answers in one request, with passages, candidates and the localizer's findings in the question; the
-measurement is the semantic entropy over concepts, or over letters where there are options.
+First pass: one request at the profile's temperature; the measurement is the mean token entropy over the answer, exact where the server has
+the entropy tap, else from bounded log-probabilities. An answer that the token limit cut off while the model was thinking is finished for it,
+from `<answer>` on. Deliberation: see `agent.reasoners.deepening`; the measurement is the semantic entropy of the sampled answers over
+concepts, or over letters where there are options.
 
 `entropy` of a measurement is the midpoint of its bounds. Damage never looks like confidence: where log-probabilities are missing or
 unusable it is the upper bound, and where no answer was given it is ln V, the largest an entropy over V tokens can be.
@@ -10,42 +11,49 @@ unusable it is the upper bound, and where no answer was given it is ln V, the la
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
-from openai.types.chat import ChatCompletion
-
-from agent.domain import ReasonerIdentity, Step, Usage
-from agent.errors import ContextOverflow
+from agent.domain import ReasonerIdentity, Step
+from agent.errors import ContextOverflow, ReasonerError, ReasonerUnreachable
 from agent.evidence import Evidence
 from agent.ports import UNMEASURED, Assessment, Dossier, Effort, ImageStore, Measurement
-from agent.reasoners import prompting
-from agent.reasoners.chat_server import ChatServer
+from agent.reasoners import pictures, prompting
+from agent.reasoners.chat_server import Answered, ChatServer, Request
 from agent.reasoners.choices import answer_from_tokens, answer_from_votes
 from agent.reasoners.concepts import Concept, ConceptResolver, concept_of, differential
+from agent.reasoners.deepening import Deepening, Round
+from agent.reasoners.marks import marks
 from agent.reasoners.parsing import Parsed, locate, parse, shortened
 from agent.reasoners.profile import Profile, load_profile
-from agent.reasoners.responses import Response, responses, usage
+from agent.reasoners.responses import Response
+from agent.reasoners.tap import bears
 from agent.settings import Vllm
 from agent.token_entropy import Bounds, Token, agreement_bounds, joint_probability, mean_bounds, tokens_within, unknown
 from agent.uncertainty import entropy
 
 __all__ = ["ConceptResolver", "VllmReasoner"]
 
+BOUNDED, EXACT = "mean_token_entropy", "mean_token_entropy, exact by the entropy tap"
 LONGEST_QUOTE = 4000
 """Characters of a model's own reasoning kept in a step."""
+END_OF_THOUGHT = "\n</think>\n<answer>"
+ANSWER_TOKENS = 64
+"""What is written for a model whose thinking was cut off, and the new tokens it then has for its answer (ours)."""
 
 
 class VllmReasoner:
     """Implements `agent.ports.Reasoner`. Raises `SettingsError` for an unknown profile, `ImageError` for an image not stored."""
 
-    def __init__(self, settings: Vllm, images: ImageStore, concepts: ConceptResolver) -> None:
+    def __init__(self, settings: Vllm, images: ImageStore, concepts: ConceptResolver, agreement: float = 0.95) -> None:
+        """`agreement`: see `Dial.agreement`."""
         self.profile: Profile = load_profile(settings.profile)
         self._settings = settings
         self._images = images
         self._concepts = concepts
         self._server = ChatServer(settings)
+        self._deepening = Deepening(self.profile, self._server, images, agreement, self._meaning)
 
     @property
     def identity(self) -> ReasonerIdentity:
@@ -68,15 +76,9 @@ class VllmReasoner:
         """One answer. The probability of an open answer is that of its exact words, given the model's own thinking before them."""
         context = [prompting.findings_text(self.profile, dossier)] if self.profile.findings_in_first_pass else []
         text = prompting.question(self.profile, dossier.narrative, dossier.options, context)
-        urls, sent = await self._image_urls(dossier)
-        completion = await self._server.complete(
-            prompting.messages(self.profile, text, urls),
-            temperature=self.profile.temperature,
-            max_tokens=self.profile.max_tokens,
-            seed=self.profile.seed,
-            top_logprobs=self._settings.top_logprobs,
-        )
-        response = responses(completion)[0]
+        sent = await pictures.whole(self.profile, self._images, dossier.images)
+        answered, source = await self._first(dossier, text, [picture.url for picture in sent])
+        response = answered.responses[0]
         parsed = parse(response.text, dossier.options)
         spans = _spans(response)
         measured = {name: mean_bounds(tokens, self.profile.vocabulary) for name, tokens in spans.items()}
@@ -94,35 +96,37 @@ class VllmReasoner:
         decisions = {name: span.decision for name, span in measured.items()}
         if answer is not None:
             decisions["letters"] = entropy(answer.probabilities.values())
+        exact = bool(answer_tokens) and all(token.entropy is not None for token in answer_tokens)
         said = repr(shortened(parsed.answer)) if parsed.answer else "nothing"
         likely = "unknown" if probability is None else f"{probability:.2f}"
         step = Step(
             round=0,
             title="First answer",
-            text=f"Asked {self._server.model} one question with {sent}. It answered {said}; probability of "
-            f"these words {likely}, mean token entropy of the answer {bounds.lower:.2f} to {bounds.upper:.2f} nats.",
+            text=f"Asked {self._server.model} one question with {pictures.said(len(sent), dossier.images, 0)}. It answered {said}; "
+            f"probability of these words {likely}, mean token entropy of the answer {bounds.lower:.2f} to {bounds.upper:.2f} nats, {source}.",
         )
         return Assessment(
             differential=differential(weighed),
-            measurement=_measurement(bounds, "mean_token_entropy" if weighed and answer_tokens else UNMEASURED, decisions),
+            measurement=_measurement(bounds, (EXACT if exact else BOUNDED) if weighed and answer_tokens else UNMEASURED, decisions),
             answer=answer,
-            steps=(step, *_own_words(0, parsed.think)),
-            usage=usage(completion),
+            steps=(step, *_own_words(0, parsed.think), *(marks(response.text, 0) if self.profile.boxes else ())),
+            usage=answered.usage,
             parse_problem="; ".join(_problems(parsed, response, bounds, answered=bool(weighed))),
         )
 
     async def deliberate(self, dossier: Dossier, previous: Assessment, evidence: Sequence[Evidence], effort: Effort) -> Assessment:
-        """`effort.samples` answers in one request; the differential is how often each concept was answered.
+        """Candidates argued, then up to `effort.samples` answers; the differential is how often each concept was answered.
 
         A sample that names nothing is a cluster of its own: it raises the entropy, and its share stays unassigned.
         """
-        urls, sent = await self._image_urls(dossier)
+        this = Round(dossier, evidence, effort, [entry.name for entry in previous.differential])
         try:
-            completion, shown = await self._sampled(dossier, previous, evidence, effort, urls)
+            await self._deepening.argue(this)
+            prompt = await self._deepening.sample(this)
         except ContextOverflow as error:
             step = Step(round=effort.round, title="Not deliberated", text=f"The case does not fit into the model's context: {error}")
-            return previous.model_copy(update={"steps": (step,), "usage": Usage(), "parse_problem": step.text})
-        read = [parse(response.text, dossier.options) for response in responses(completion)]
+            return previous.model_copy(update={"steps": (step,), "usage": this.usage, "parse_problem": step.text})
+        read = [parse(response.text, dossier.options) for response in this.samples]
         chosen = [(parsed, found) for parsed in read if (found := self._cluster(dossier, parsed)) is not None]
         votes = Counter(cluster for _, (cluster, _) in chosen)
         concepts = {cluster: concept for _, (cluster, concept) in reversed(chosen)}
@@ -131,49 +135,78 @@ class VllmReasoner:
         bounds = agreement_bounds({**votes, **alone}) if votes else unknown(self.profile.vocabulary)
         first = votes.most_common(1)[0][0] if votes else None
         split = ", ".join(f"{concepts[cluster].name} {count}" for cluster, count in votes.most_common()) or "none"
+        room = "" if this.counted else " Tokens were estimated from characters."
         step = Step(
             round=effort.round,
             title="Sampled answers",
             text=f"Asked {self._server.model} for {effort.samples} answers at temperature {self.profile.sampling_temperature:g}. "
-            f"Sent were {sent}, {shown} guideline passages, {len(dossier.images)} localizer readings. {len(read)} came. "
+            f"Sent were {prompt.sent}, {prompt.shown} of {len(evidence)} guideline passages, {len(this.arguments)} arguments, "
+            f"{len(dossier.images)} localizer readings.{room} {len(read)} came{f', {this.stopped}' if this.stopped else ''}. "
             f"Diagnoses named: {split}. Useless: {useless}. Semantic entropy {bounds.lower:.2f} to {bounds.upper:.2f} nats.",
+        )
+        argued = tuple(
+            Step(round=effort.round, title=f"The model's own argument, unverified: {name}", text=words) for name, words in this.arguments
         )
         problems = sorted({parsed.problem for parsed in read if parsed.problem})
         return Assessment(
             differential=differential((concepts[cluster], count / len(read)) for cluster, count in votes.items()),
             measurement=_measurement(bounds, "semantic_entropy" if votes else UNMEASURED, {}),
             answer=answer_from_votes(dossier.options, read, previous.answer) if dossier.options else None,
-            steps=(step, *_own_words(effort.round, next((p.think for p, (cluster, _) in chosen if cluster == first), ""))),
-            usage=usage(completion),
+            steps=(*argued, step, *_own_words(effort.round, next((p.think for p, (cluster, _) in chosen if cluster == first), ""))),
+            usage=this.usage,
             parse_problem="" if votes else f"none of {len(read)} sampled answers can be used: {'; '.join(problems)}",
         )
 
-    async def _sampled(
-        self, dossier: Dossier, previous: Assessment, evidence: Sequence[Evidence], effort: Effort, urls: Sequence[str]
-    ) -> tuple[ChatCompletion, int]:
-        """The sampled answers, and how many passages the prompt had room for: they are halved until it fits."""
-        shown = len(evidence)
-        while True:
-            context = [
-                prompting.findings_text(self.profile, dossier),
-                prompting.candidates_text(self.profile, [entry.name for entry in previous.differential]),
-                prompting.evidence_text(self.profile, evidence[:shown]),
-            ]
-            text = prompting.question(self.profile, dossier.narrative, dossier.options, context)
-            try:
-                completion = await self._server.complete(
-                    prompting.messages(self.profile, text, urls),
-                    temperature=self.profile.sampling_temperature,
-                    max_tokens=min(effort.tokens, self.profile.max_tokens),
-                    seed=self.profile.seed + effort.round,
-                    n=effort.samples,
-                )
-            except ContextOverflow:
-                if shown == 0:
-                    raise
-                shown //= 2
-            else:
-                return completion, shown
+    async def _first(self, dossier: Dossier, text: str, urls: Sequence[str]) -> tuple[Answered, str]:
+        """The first answer, and in words where its entropies come from."""
+        profile = self.profile
+        tap, source = await self._tapping()
+        request = Request(
+            prompting.messages(profile, text, urls),
+            profile.temperature,
+            profile.max_tokens,
+            profile.seed,
+            top_logprobs=self._settings.top_logprobs if dossier.options or not tap else 0,
+            tap=tap,
+            schema=prompting.ANSWER_SCHEMA if profile.structured_output else None,
+        )
+        answered = await self._server.complete(request)
+        response = answered.responses[0]
+        if not response.cut_off or locate(response.text).answer is not None:
+            return answered, source
+        return await self._finished(request, text, urls, answered), source
+
+    async def _finished(self, request: Request, text: str, urls: Sequence[str], cut: Answered) -> Answered:
+        """A response cut off in its thinking, with the answer the model gives when its thinking is closed for it. Where the server cannot go on
+        with a begun answer or has no room left, and where the model does not come to an answer, it stays as it is."""
+        begun = cut.responses[0].text + END_OF_THOUGHT
+        messages = prompting.messages(self.profile, text, urls, begun)
+        try:
+            more = await self._server.complete(replace(request, messages=messages, max_tokens=ANSWER_TOKENS, schema=None, begun=True))
+        except ReasonerUnreachable:
+            raise
+        except ReasonerError:
+            return cut
+        first, rest = cut.responses[0], more.responses[0]
+        if rest.cut_off or "<think>" in rest.text:
+            return Answered(cut.responses, cut.usage + more.usage)
+        seam = Token(END_OF_THOUGHT, 0.0, entropy=0.0 if request.tap else None)
+        whole = Response(begun + rest.text, (*first.tokens, seam, *rest.tokens) if first.tokens and rest.tokens else (), rest.cut_off)
+        return Answered((whole,), cut.usage + more.usage)
+
+    async def _tapping(self) -> tuple[bool, str]:
+        """Whether the first pass asks for the entropy tap, and in words what its entropies rest on."""
+        bounded = f"bounded from the {self._settings.top_logprobs} likeliest tokens"
+        if self._settings.entropy != "auto":
+            return False, f"{bounded} (vllm.entropy)"
+        if not bears(self.profile.temperature):
+            return False, f"{bounded}: the entropy tap bears no temperature of {self.profile.temperature:g}"
+        found = await self._server.taps()
+        return found.there, "exact by the entropy tap" if found.there else f"{bounded}: no entropy tap, {found.why}"
+
+    def _meaning(self, dossier: Dossier, parsed: Parsed) -> str | None:
+        found = self._cluster(dossier, parsed)
+        return None if found is None else found[0]
 
     def _cluster(self, dossier: Dossier, parsed: Parsed) -> tuple[str, Concept] | None:
         """What a sample votes for: a letter where there are options (two of them may be one concept), else a concept."""
@@ -184,18 +217,6 @@ class VllmReasoner:
             return None
         concept = concept_of(parsed.answer, self._concepts)
         return concept.concept_id, concept
-
-    async def _image_urls(self, dossier: Dossier) -> tuple[list[str], str]:
-        """The images as data URLs, as many as the profile allows, and in words how many are sent."""
-        shown = dossier.images[: self.profile.max_images]
-
-        def encoded(sha256: str) -> str:
-            return prompting.data_url(self._images.pixels(sha256), self.profile.max_image_side)
-
-        urls = [await asyncio.to_thread(encoded, found.image.sha256) for found in shown]
-        left_out = len(dossier.images) - len(shown)
-        words = f"{len(shown)} image{'' if len(shown) == 1 else 's'}"
-        return urls, words + (f" ({left_out} beyond the profile's limit not sent)" if left_out else "")
 
 
 def _spans(response: Response) -> dict[str, tuple[Token, ...]]:

@@ -160,7 +160,7 @@ async def test_options_give_the_letter_distribution_of_the_model() -> None:
     assert result.measurement.spans["letters"] > 0.8
 
 
-async def test_deliberation_samples_once_and_clusters_by_concept() -> None:
+async def test_deliberation_argues_each_candidate_then_samples_and_clusters_by_concept() -> None:
     store = MemoryImageStore(Intake())
     answers = (
         "<think>cup</think><answer>Glaucoma</answer>",
@@ -174,8 +174,15 @@ async def test_deliberation_samples_once_and_clusters_by_concept() -> None:
             case = dossier(images=(with_image(store),))
             first = await asked.assess(case)
             result = await asked.deliberate(case, first, [passage(quote)], EFFORT)
-    assert len(double.requests) == 2
-    request = double.requests[1]
+    assert len(double.requests) == 3
+    argued = double.requests[1]
+    assert "Consider this candidate alone: Glaucoma." in argued["messages"][1]["content"][0]["text"]
+    assert (argued["n"], argued["max_tokens"]) == (1, 512)
+    assert (result.steps[0].title, result.steps[0].text) == ("The model's own argument, unverified: Glaucoma", "cup")
+    request = double.requests[2]
+    assert "- Glaucoma: cup" in request["messages"][1]["content"][0]["text"]
+    assert "Close-up 1 (1 hard exudate; exudate within" in request["messages"][1]["content"][0]["text"].replace("a single lesion", "exudate within")
+    assert len(request["messages"][1]["content"]) == 3, "the text, the photograph and a close-up"
     assert (request["n"], request["temperature"], request["max_tokens"]) == (4, 0.7, 600)
     assert "logprobs" not in request
     text = request["messages"][1]["content"][0]["text"]
@@ -186,9 +193,10 @@ async def test_deliberation_samples_once_and_clusters_by_concept() -> None:
     assert [(entry.concept_id, entry.probability) for entry in result.differential] == [("glaucoma", 0.5), ("cataract", 0.25)]
     assert result.measurement.method == "semantic_entropy"
     assert result.measurement.lower == pytest.approx(-(0.5 * math.log(0.5) + 2 * 0.25 * math.log(0.25)))
-    assert "Glaucoma 2, Cataract 1" in result.steps[0].text
-    assert "Useless: 1" in result.steps[0].text
-    assert result.steps[1].text == "cup"
+    assert "Glaucoma 2, Cataract 1" in result.steps[1].text
+    assert "Useless: 1" in result.steps[1].text
+    assert "1 image and 1 close-up, 1 of 1 guideline passages, 1 arguments" in result.steps[1].text
+    assert result.steps[2].text == "cup"
 
 
 async def test_votes_for_options_and_ties() -> None:
@@ -365,14 +373,15 @@ async def test_passages_give_way_to_a_short_context() -> None:
         Evidence(key=f"k{n}", text=f"Guideline sentence number {n}.", kind="management", concepts=("glaucoma",), source=SHELF_SOURCE, score=1)
         for n in range(4)
     ]
-    with OpenAIDouble(Reply(), OVERFLOW, OVERFLOW, Reply(texts=("<answer>Glaucoma</answer>",) * 4)) as double:
+    fits = Reply(texts=("<answer>Glaucoma</answer>",) * 4)
+    with OpenAIDouble(Reply(), *(OVERFLOW,) * 4, fits) as double:  # asked twice each: the argument, and the samples with all passages
         async with reasoner(double.url) as asked:
             first = await asked.assess(dossier())
             second = await asked.deliberate(dossier(), first, passages, EFFORT)
     sent = str(double.requests[-1])
     assert "sentence number 1" in sent
     assert "sentence number 2" not in sent
-    assert "2 guideline passages" in second.steps[0].text
+    assert "2 of 4 guideline passages, 0 arguments" in second.steps[0].text
 
 
 async def test_a_case_that_never_fits_keeps_its_first_answer_and_says_so() -> None:
@@ -452,8 +461,10 @@ def test_trained_prompts_are_byte_for_byte() -> None:
 
 
 def test_every_profile_loads_and_an_unknown_one_names_them() -> None:
-    assert {load_profile(name).name for name in profile_names()} == {"generic", "ophthareason-intern-2b", "ophthareason-qwen-3b"}
-    with pytest.raises(SettingsError, match="'gpt'; known profiles: generic, ophthareason-intern-2b, ophthareason-qwen-3b"):
+    assert {load_profile(name).name for name in profile_names()} == {
+        "fundusexpert-8b", "generic", "ophthareason-intern-2b", "ophthareason-qwen-3b",
+    }  # fmt: skip
+    with pytest.raises(SettingsError, match="'gpt'; known profiles: fundusexpert-8b, generic, ophthareason-intern-2b, ophthareason-qwen-3b"):
         load_profile("gpt")
 
 

@@ -73,6 +73,17 @@ def decode(values: Sequence[float], temperature: float = 1.0) -> list[Reading]:
     return [_read(value, _divisor(temperature)) for value in values]
 
 
+def beside(value: float, others: Iterable[float], temperature: float = 1.0) -> list[float]:
+    """Log-probabilities, nats at temperature 1, of other tokens of the position whose sampled token has this `value`: they are lowered alike.
+
+    >>> beside(-64.25, [-65.0, -9999.0])[0]
+    -1.0
+    """
+    _read(value, _divisor(temperature))
+    lowered = STEP * math.floor((ROUNDING - value) / STEP)
+    return [min(0.0, (other + lowered) * _divisor(temperature)) if math.isfinite(other) else other for other in others]
+
+
 def tapped(values: Sequence[float]) -> bool:
     """Whether every value bears the tap's mark.
 
