@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -36,9 +35,7 @@ async def reasoner(request: pytest.FixtureRequest, deps: Deps) -> AsyncIterator[
             yield made
             await made.aclose()
     else:
-        url = os.environ.get("FOVEA_TEST_VLLM_URL")
-        if not url:
-            pytest.skip("FOVEA_TEST_VLLM_URL names no running vLLM server")
+        url = request.getfixturevalue("tapped_url")
         made = VllmReasoner(Vllm(base_url=url), deps.images, Terminology(deps.library))
         yield made
         await made.aclose()
