@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from agent.cli_knowledge import knowledge_app
+from agent.cli_model import model_app
 from agent.command import Command, named_path, told
 from agent.errors import InputError
 from agent.output import standard_output
@@ -32,6 +33,7 @@ app = typer.Typer(name="fovea", cls=Command, no_args_is_help=True, add_completio
 localizer_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The lesion localizer: train it, measure it.")
 app.add_typer(knowledge_app, name="knowledge")
 app.add_typer(localizer_app, name="localizer")
+app.add_typer(model_app, name="model")
 
 
 @app.command()
