@@ -101,6 +101,8 @@ class Vllm(Section):
     circuit_pause: Annotated[float, Field(ge=0)] = Field(30, description="seconds a failing server is left alone")
     prompt_price: Annotated[float, Field(ge=0)] | None = Field(None, description="cost of a million prompt tokens; unset: no cost is told")
     completion_price: Annotated[float, Field(ge=0)] | None = Field(None, description="cost of a million generated tokens, same currency")
+    max_tokens: Positive | None = Field(None, description="new tokens per answer; unset: the profile's own")
+    finish_thoughts: bool = Field(True, description="close a thought that the token limit cut off, and ask for the answer")
     entropy: Literal["auto", "top_logprobs"] = Field(
         "auto", description="auto: exact, by the entropy tap where the server has it, else by bounds; top_logprobs: never ask for the tap"
     )

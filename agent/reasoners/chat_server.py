@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
@@ -32,6 +33,8 @@ from agent.settings import Vllm
 
 log = logging.getLogger(__name__)
 LONGEST_MESSAGE = 300
+IMAGE_LIMIT = re.compile(r"[Aa]t most (\d+) image")
+"""How vLLM refuses a prompt with too many images."""
 LONGEST_WAIT = 30.0
 """Seconds; a longer Retry-After is not waited for."""
 T = TypeVar("T")
@@ -77,7 +80,7 @@ class Answered:
 
 
 class ChatServer:
-    """A client of one server. `model` is the served name once it is known."""
+    """A client of one server. `model` is the served name once it is known, `image_limit` the images a prompt may hold once it refused more."""
 
     def __init__(self, settings: Vllm) -> None:
         self._settings = settings
@@ -88,6 +91,7 @@ class ChatServer:
             timeout=openai.Timeout(settings.deadline, connect=settings.connect_timeout),
         )
         self.model: str | None = settings.model
+        self.image_limit: int | None = None
         self._tap: TapAnswer | None = None
         self._context: int | None = None
         self._listed = False
@@ -157,8 +161,21 @@ class ChatServer:
                 log.info("%s has no room for %d new tokens; asking for what is left", self.address, request.max_tokens)
                 return await ask(None)
 
+        async def ask_within_limits() -> ChatCompletion:
+            nonlocal request
+            try:
+                return await ask_within_context()
+            except openai.BadRequestError as error:
+                few = IMAGE_LIMIT.search(str(error))
+                if few is None:
+                    raise
+                self.image_limit = int(few[1])
+                log.warning("%s takes %d images a prompt; the others are left out", self.address, self.image_limit)
+                request = replace(request, messages=_with_images(request.messages, self.image_limit))
+                return await ask_within_context()
+
         started = time.monotonic()
-        completion, retries = await self._reliably(ask_within_context)
+        completion, retries = await self._reliably(ask_within_limits)
         read = responses(completion, request.temperature if request.tap else None)
         if request.tap and any(token.entropy is None for response in read for token in response.tokens):
             self._tap = None
@@ -260,6 +277,18 @@ class ChatServer:
         if key and key != "EMPTY":
             line = line.replace(key, "***")
         return line if len(line) <= LONGEST_MESSAGE else line[:LONGEST_MESSAGE] + "…"
+
+
+def _with_images(messages: Sequence[ChatCompletionMessageParam], most: int) -> list[ChatCompletionMessageParam]:
+    """The messages with their first `most` images each."""
+    kept: list[Any] = []
+    for message in messages:
+        content: Any = message.get("content")
+        if isinstance(content, list):
+            images = [part for part in content if part["type"] == "image_url"][:most]
+            content = [part for part in content if part["type"] != "image_url" or part in images]
+        kept.append({**message, "content": content})
+    return kept
 
 
 def _is_transient(error: BaseException) -> bool:

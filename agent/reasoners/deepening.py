@@ -97,8 +97,8 @@ class Deepening:
     async def prompt(self, this: Round, candidates: Sequence[str]) -> Prompt:
         """The question with findings, candidates, arguments, passages and close-ups, as far as they fit."""
         profile, dossier = self._profile, this.dossier
-        whole = await pictures.whole(profile, self._images, dossier.images)
-        close = await pictures.closeups(profile, self._images, dossier.images)
+        whole = await pictures.whole(profile, self._images, dossier.images, self._server.image_limit)
+        close = await pictures.closeups(profile, self._images, dossier.images, self._server.image_limit)
         before = [
             prompting.findings_text(profile, dossier),
             prompting.candidates_text(profile, candidates),
@@ -119,7 +119,8 @@ class Deepening:
     async def _argument(self, this: Round, prompt: Prompt, name: str) -> tuple[str, Usage]:
         text = f"{prompt.text}\n\n{prompting.argue_text(self._profile, name)}"
         messages = prompting.messages(self._profile, text, prompt.urls)
-        request = Request(messages, self._profile.temperature, min(ARGUMENT_TOKENS, this.effort.tokens), self._profile.seed)
+        most = min(ARGUMENT_TOKENS, self._new_tokens(this.effort))
+        request = Request(messages, self._profile.temperature, most, self._profile.seed)
         try:
             answered = await self._server.complete(request)
         except ContextOverflow:

@@ -27,17 +27,18 @@ class Picture:
     caption: str = ""
 
 
-async def whole(profile: Profile, images: ImageStore, found: Sequence[ImageFindings]) -> list[Picture]:
-    """As many photographs as the profile allows. Raises `ImageError` for one that is not stored."""
-    return [await asyncio.to_thread(_photograph, profile, images, each) for each in found[: profile.max_images]]
+async def whole(profile: Profile, images: ImageStore, found: Sequence[ImageFindings], limit: int | None = None) -> list[Picture]:
+    """As many photographs as the profile, and the server's own limit, allow. Raises `ImageError` for one that is not stored."""
+    return [await asyncio.to_thread(_photograph, profile, images, each) for each in found[: _places(profile, limit)]]
 
 
-async def closeups(profile: Profile, images: ImageStore, found: Sequence[ImageFindings]) -> list[Picture]:
+async def closeups(profile: Profile, images: ImageStore, found: Sequence[ImageFindings], limit: int | None = None) -> list[Picture]:
     """Close-ups for the places that the photographs leave free, the photographs' most important regions in turn."""
-    places = profile.max_images - len(found[: profile.max_images])
+    shown = found[: _places(profile, limit)]
+    places = _places(profile, limit) - len(shown)
     if places < 1:
         return []
-    of_each = [await asyncio.to_thread(_crops, profile, images, each, places) for each in found[: profile.max_images]]
+    of_each = [await asyncio.to_thread(_crops, profile, images, each, places) for each in shown]
     ranked = [crops[rank] for rank in range(places) for crops in of_each if rank < len(crops)]
     return ranked[:places]
 
@@ -48,7 +49,11 @@ def said(sent: int, found: Sequence[ImageFindings], crops: int) -> str:
     if crops:
         words += f" and {crops} close-up{'' if crops == 1 else 's'}"
     left_out = len(found) - sent
-    return words + (f" ({left_out} beyond the profile's limit not sent)" if left_out > 0 else "")
+    return words + (f" ({left_out} beyond the limit not sent)" if left_out > 0 else "")
+
+
+def _places(profile: Profile, limit: int | None) -> int:
+    return profile.max_images if limit is None else min(profile.max_images, limit)
 
 
 def _photograph(profile: Profile, images: ImageStore, found: ImageFindings) -> Picture:

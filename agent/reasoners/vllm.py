@@ -48,7 +48,8 @@ class VllmReasoner:
 
     def __init__(self, settings: Vllm, images: ImageStore, concepts: ConceptResolver, agreement: float = 0.95) -> None:
         """`agreement`: see `Dial.agreement`."""
-        self.profile: Profile = load_profile(settings.profile)
+        loaded = load_profile(settings.profile)
+        self.profile: Profile = loaded.model_copy(update={"max_tokens": settings.max_tokens or loaded.max_tokens})
         self._settings = settings
         self._images = images
         self._concepts = concepts
@@ -76,7 +77,7 @@ class VllmReasoner:
         """One answer. The probability of an open answer is that of its exact words, given the model's own thinking before them."""
         context = [prompting.findings_text(self.profile, dossier)] if self.profile.findings_in_first_pass else []
         text = prompting.question(self.profile, dossier.narrative, dossier.options, context)
-        sent = await pictures.whole(self.profile, self._images, dossier.images)
+        sent = await pictures.whole(self.profile, self._images, dossier.images, self._server.image_limit)
         answered, source = await self._first(dossier, text, [picture.url for picture in sent])
         response = answered.responses[0]
         parsed = parse(response.text, dossier.options)
@@ -172,7 +173,7 @@ class VllmReasoner:
         )
         answered = await self._server.complete(request)
         response = answered.responses[0]
-        if not response.cut_off or locate(response.text).answer is not None:
+        if not self._settings.finish_thoughts or not response.cut_off or locate(response.text).answer is not None:
             return answered, source
         return await self._finished(request, text, urls, answered), source
 

@@ -219,6 +219,19 @@ async def test_close_ups_give_way_before_the_first_passages_do() -> None:
     assert "Close-up" not in tight[0]["text"]
 
 
+async def test_a_server_that_takes_fewer_images_gets_fewer_and_the_case_goes_on() -> None:
+    store = MemoryImageStore(Intake())
+    case = dossier(images=(with_image(store),))
+    refuses = Reply(status=400, message="At most 1 image(s) may be provided in one prompt. (parameter=image)")
+    with OpenAIDouble(Reply(), refuses, Reply(), Reply(texts=(GLAUCOMA,) * 4)) as double:
+        async with reasoner(double.url, store) as asked:
+            first = await asked.assess(case)
+            result = await asked.deliberate(case, first, [], EFFORT)
+    pictures = [sum(part["type"] == "image_url" for part in request["messages"][1]["content"]) for request in double.requests]
+    assert pictures == [1, 2, 1, 1], "the first image, the photograph, is kept"
+    assert "Sent were 1 image," in result.steps[-1].text
+
+
 # What it cost
 
 

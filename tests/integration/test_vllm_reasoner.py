@@ -218,7 +218,7 @@ async def test_images_beyond_the_limit_are_left_out_and_said() -> None:
         async with reasoner(double.url, store) as asked:
             result = await asked.assess(dossier(images=(seen,) * 8))
     assert len(double.requests[0]["messages"][1]["content"]) == 1 + 6
-    assert "6 images (2 beyond the profile's limit not sent)" in result.steps[0].text
+    assert "6 images (2 beyond the limit not sent)" in result.steps[0].text
 
 
 async def test_generic_profile_tells_the_findings_at_once() -> None:
