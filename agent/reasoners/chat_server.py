@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
-import httpx
 import openai
 from openai import AsyncOpenAI
 from openai.types.chat import ChatCompletion, ChatCompletionMessageParam
@@ -33,6 +32,8 @@ from agent.settings import Vllm
 
 log = logging.getLogger(__name__)
 LONGEST_MESSAGE = 300
+BROKEN_OFF = ("RemoteProtocolError", "ReadError")
+"""What the client library names as the cause of a connection error when the server went away in the middle of its answer."""
 IMAGE_LIMIT = re.compile(r"[Aa]t most (\d+) image")
 """How vLLM refuses a prompt with too many images."""
 LONGEST_WAIT = 30.0
@@ -233,7 +234,7 @@ class ChatServer:
                 return await retrying(call)
         except TimeoutError:
             raise ReasonerUnreachable(f"{self.address} did not answer within {self._settings.deadline:g} s (vllm.deadline)") from None
-        except (openai.OpenAIError, httpx.TransportError, BrokenStream) as error:
+        except (openai.OpenAIError, BrokenStream) as error:
             self._raise(error)
 
     def _gives_up(self, state: RetryCallState) -> bool:
@@ -251,8 +252,8 @@ class ChatServer:
         error = state.outcome.exception() if state.outcome else None
         log.info("%s: %s; attempt %d of %d", self.address, type(error).__name__, state.attempt_number, self._settings.attempts)
 
-    def _raise(self, error: openai.OpenAIError | httpx.TransportError | BrokenStream) -> NoReturn:
-        if isinstance(error, (httpx.TransportError, BrokenStream)):
+    def _raise(self, error: openai.OpenAIError | BrokenStream) -> NoReturn:
+        if isinstance(error, BrokenStream) or type(error.__cause__).__name__ in BROKEN_OFF:
             raise ReasonerUnreachable(
                 f"{self.address} broke off in the middle of its answer ({self._settings.attempts} attempts); nothing of it was kept"
             ) from None
@@ -294,7 +295,7 @@ def _with_images(messages: Sequence[ChatCompletionMessageParam], most: int) -> l
 def _is_transient(error: BaseException) -> bool:
     if isinstance(error, openai.APIStatusError):
         return error.status_code in (408, 429) or error.status_code >= 500
-    return isinstance(error, (openai.APIConnectionError, httpx.TransportError, BrokenStream))
+    return isinstance(error, (openai.APIConnectionError, BrokenStream))
 
 
 def _is_about_length(error: openai.BadRequestError) -> bool:

@@ -38,7 +38,8 @@ class Reply:
     entropy: float = 0.7
     """Nats, of every token, which a double that taps writes into its log-probabilities."""
     cut_after: int | None = None
-    """Pieces after which a streamed answer breaks off."""
+    """Pieces after which a streamed answer breaks off: the connection with it, or `cut_cleanly` as if it were complete."""
+    cut_cleanly: bool = False
 
 
 def tokens_of(text: str) -> list[str]:
@@ -141,15 +142,21 @@ class OpenAIDouble:
             def send_stream(self, whole: dict[str, Any], reply: Reply) -> None:
                 self.send_response(200)
                 self.send_header("Content-Type", "text/event-stream")
-                self.send_header("Connection", "close")
+                self.send_header("Transfer-Encoding", "chunked")
                 self.end_headers()
-                self.close_connection = True
                 for number, chunk in enumerate(chunks(whole)):
                     if number == reply.cut_after:
+                        self.close_connection = True
+                        if reply.cut_cleanly:
+                            self.wfile.write(b"0\r\n\r\n")
                         return
-                    self.wfile.write(b"data: " + json.dumps(chunk).encode() + b"\n\n")
-                    self.wfile.flush()
-                self.wfile.write(b"data: [DONE]\n\n")
+                    self.send_piece(b"data: " + json.dumps(chunk).encode() + b"\n\n")
+                self.send_piece(b"data: [DONE]\n\n")
+                self.wfile.write(b"0\r\n\r\n")
+
+            def send_piece(self, piece: bytes) -> None:
+                self.wfile.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
+                self.wfile.flush()
 
             def send_error_json(self, status: int, message: str, headers: Sequence[tuple[str, str]] = ()) -> None:
                 self.send_json(status, {"error": {"message": message, "type": "Error", "code": status}}, headers)

@@ -119,9 +119,10 @@ async def test_words_are_heard_while_they_are_written_and_the_answer_is_the_same
     assert streamed.usage.completion_tokens == plain.usage.completion_tokens
 
 
-async def test_a_stream_that_is_killed_in_its_middle_is_asked_for_again() -> None:
+@pytest.mark.parametrize("cleanly", [False, True])
+async def test_a_stream_that_is_killed_in_its_middle_is_asked_for_again(cleanly: bool) -> None:
     heard: list[str] = []
-    with OpenAIDouble(Reply(cut_after=3), Reply()) as double:
+    with OpenAIDouble(Reply(cut_after=3, cut_cleanly=cleanly), Reply()) as double:
         async with reasoner(double.url) as asked:
             with listening(heard.append):
                 result = await asked.assess(dossier())
@@ -131,8 +132,9 @@ async def test_a_stream_that_is_killed_in_its_middle_is_asked_for_again() -> Non
     assert heard[3] == "<", "it starts again from nothing"
 
 
-async def test_a_stream_that_is_killed_every_time_keeps_nothing() -> None:
-    with OpenAIDouble(Reply(cut_after=3)) as double:
+@pytest.mark.parametrize("cleanly", [False, True])
+async def test_a_stream_that_is_killed_every_time_keeps_nothing(cleanly: bool) -> None:
+    with OpenAIDouble(Reply(cut_after=3, cut_cleanly=cleanly)) as double:
         async with reasoner(double.url, attempts=2) as asked:
             with listening(lambda _: None), pytest.raises(ReasonerUnreachable, match=r"in the middle of its answer \(2 attempts\); nothing of it"):
                 await asked.assess(dossier())
