@@ -1,6 +1,7 @@
 """The agent's speed against a vLLM server, as ratios within one run, and what measuring its uncertainty costs there.
 
-Usage: python -m evals.bench_vllm URL [--cases 384] [--in-flight 256] [--new-tokens 300] [--rounds 2] [--parts requests,accuracy,latency,agent]
+Usage: python -m evals.bench_vllm URL [--cases 384] [--in-flight 256] [--new-tokens 300] [--rounds 2] [--processes 8]
+       [--parts requests,accuracy,latency,agent]
 
 Every case is a written narrative and one rendered photograph, put in the profile's words; the model's answers play no part, so random weights
 of the true geometry will do. Rounds alternate between the ways of asking; ratios are of medians. The loop is how the published evaluation
@@ -12,63 +13,28 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import statistics
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import openai
-import yaml
-from PIL import Image, ImageEnhance
 from rich.console import Console
 from rich.table import Table
 
-from agent.container import build
 from agent.deps import Deps
-from agent.domain import CaseRequest, Usage
-from agent.imaging import ImageInput
-from agent.reasoners import prompting
-from agent.reasoners.profile import load_profile
 from agent.reasoners.responses import responses
 from agent.reasoners.tap import ASK
-from agent.settings import Dial, Knowledge, Settings, Vllm
 from agent.token_entropy import entropy_bounds
 from agent.walk import walk
-from evals.bench import EXAMPLES
-from evals.vignette_sets import WRITTEN
+from evals.bench_vllm_cases import Case, cases
+from evals.bench_vllm_workers import agent, walked
 
-PROFILE = "ophthareason-qwen-3b"
-SIDE = 448
-"""Longest side of the photographs, pixels: 192 tokens or fewer each."""
 LOOP = 16
 PARTS = ("requests", "accuracy", "latency", "agent")
-
-
-@dataclass(frozen=True)
-class Case:
-    """A question ready to be sent, and the same as the agent takes it."""
-
-    messages: Sequence[Any]
-    request: CaseRequest
-
-
-def cases(count: int, folder: Path) -> list[Case]:
-    """`count` distinct cases; their photographs are written to `folder`."""
-    narratives = [entry["text"] for entry in yaml.safe_load(WRITTEN.read_text(encoding="utf-8"))["vignettes"]]
-    pictures = [Image.open(EXAMPLES / f"{name}.jpg").convert("RGB") for name in ("clear", "uncertain", "red_flag", "normal")]
-    profile, made = load_profile(PROFILE), []
-    for n in range(count):
-        picture = ImageEnhance.Brightness(pictures[n % 4]).enhance(0.8 + 0.4 * n / count)
-        picture.thumbnail((SIDE, SIDE))
-        path = folder / f"{n:04d}.jpg"
-        picture.save(path, "JPEG", quality=90)
-        text = f"{narratives[n % len(narratives)]} Case {n}."
-        asked = prompting.messages(profile, prompting.question(profile, text, ()), [prompting.data_url(picture, SIDE)])
-        made.append(Case(asked, CaseRequest(narrative=text, images=(ImageInput(path=str(path)),))))
-    return made
 
 
 class Bench:
@@ -183,46 +149,19 @@ class Bench:
         }  # fmt: skip
 
 
-def agent(url: str, folder: Path, new_tokens: int, **dial: Any) -> Deps:
-    """The whole agent against the server, with `new_tokens` an answer and this dial."""
-    chosen = Dial(adaptive=False, **dial)
-    return build(
-        Settings(
-            data_directory=folder / "data", dial=chosen, knowledge=Knowledge(directory=Settings().data_directory / "index"),
-            vllm=Vllm(base_url=url, max_tokens=new_tokens, finish_thoughts=False, deadline=600, connect_timeout=30),
-        ),
-        "vllm",
-    )  # fmt: skip
+def whole_walks(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Whole walks from several processes: first pass only, by a dial set to the median entropy, and always deep (a round of four samples)."""
+    few = max(32, arguments.cases // 4)
 
+    def way(count: int, threshold: float) -> dict[str, float]:
+        return walked(arguments.url, count, arguments.new_tokens, arguments.in_flight, arguments.processes, threshold)
 
-async def whole_walks(bench: Bench, url: str, folder: Path, made: Sequence[Case], new_tokens: int) -> dict[str, Any]:
-    """Seconds and generated tokens a case of whole walks: first pass only, by a dial set to the median entropy, and always deep."""
-    found: dict[str, Any] = {}
-    entropies: list[float] = []
-    for name in ("first pass only", "by the dial", "always deep"):
-        deep = {"max_rounds": 1, "max_samples": 4, "max_tokens": new_tokens}
-        threshold = 1e6 if name == "first pass only" else 0.0 if name == "always deep" else statistics.median(entropies)
-        deps = agent(url, folder, new_tokens, initial_threshold=threshold, **deep)
-        used: list[Usage] = []
-
-        async def one(case: Case, deps: Deps = deps, used: list[Usage] = used) -> None:
-            report = (await walk(case.request, deps))["report"]
-            used.append(report.usage)
-            if report.uncertainty is not None:
-                entropies.append(report.uncertainty.initial_entropy)
-
-        chosen = made if name == "first pass only" else made[: max(32, len(made) // 4)]
-        await bench.all_at_once(one, chosen[:16])
-        used.clear()
-        seconds = await bench.all_at_once(one, chosen)
-        found[name] = {
-            "s a case": seconds,
-            "generated tokens a case": statistics.fmean(u.completion_tokens for u in used),
-            "requests a case": statistics.fmean(u.requests for u in used),
-        }
-        await deps.reasoner.aclose()
-        deps.thresholds.close()
-    return found
+    first = way(arguments.cases, 1e6)
+    return {
+        "first pass only": first,
+        "by the dial, threshold at the median": way(few, first["median entropy, nats"]),
+        "always deep": way(few, 0.0),
+    }
 
 
 def show(title: str, rows: dict[str, Any], base: float | None = None) -> Table:
@@ -254,7 +193,7 @@ async def run(arguments: argparse.Namespace) -> dict[str, Any]:
             found["latency"] = await bench.latency(deps, made[:12])
             console.print(show("one case alone, seconds", found["latency"]))
         if "agent" in arguments.parts:
-            found["agent"] = await whole_walks(bench, arguments.url, Path(folder), made, arguments.new_tokens)
+            found["agent"] = await asyncio.to_thread(whole_walks, arguments)
             for name, row in found["agent"].items():
                 console.print(show(f"whole walks, {name}", row))
             if base:
@@ -269,6 +208,7 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=384)
     parser.add_argument("--in-flight", type=int, default=256)
     parser.add_argument("--new-tokens", type=int, default=300)
+    parser.add_argument("--processes", type=int, default=max(1, (os.cpu_count() or 1) // 2), help="workers of the whole walks")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--parts", type=lambda text: text.split(","), default=list(PARTS))
     parser.add_argument("--json", type=Path, help="write what was measured to this file")

@@ -170,8 +170,9 @@ class ChatServer:
                 few = IMAGE_LIMIT.search(str(error))
                 if few is None:
                     raise
+                if self.image_limit is None:
+                    log.warning("%s takes %s images a prompt; the others are left out", self.address, few[1])
                 self.image_limit = int(few[1])
-                log.warning("%s takes %d images a prompt; the others are left out", self.address, self.image_limit)
                 request = replace(request, messages=_with_images(request.messages, self.image_limit))
                 return await ask_within_context()
 
