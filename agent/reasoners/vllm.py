@@ -25,7 +25,7 @@ from agent.reasoners.choices import answer_from_tokens, answer_from_votes
 from agent.reasoners.concepts import Concept, ConceptResolver, concept_of, differential
 from agent.reasoners.deepening import Deepening, Round
 from agent.reasoners.marks import marks
-from agent.reasoners.parsing import Parsed, locate, parse, shortened
+from agent.reasoners.parsing import LONGEST_NAME, Parsed, locate, parse, shortened
 from agent.reasoners.profile import Profile, load_profile
 from agent.reasoners.responses import Response
 from agent.reasoners.tap import bears
@@ -88,8 +88,8 @@ class VllmReasoner:
         answer = answer_from_tokens(dossier.options, parsed, answer_tokens, probability) if dossier.options else None
         if answer is not None:
             weighed = [(concept_of(option.text, self._concepts), answer.probabilities[option.key]) for option in dossier.options]
-        elif parsed.answer and not dossier.options:
-            weighed = [(concept_of(parsed.answer, self._concepts), probability or 0.0)]
+        elif not dossier.options and (named := self._named(parsed)) is not None:
+            weighed = [(named, probability or 0.0)]
         else:
             weighed = []
         # A model can be sure of saying nothing: without an answer the entropy of its words measures no diagnosis.
@@ -214,10 +214,12 @@ class VllmReasoner:
         if dossier.options:
             option = next((option for option in dossier.options if option.key in parsed.letters[:1]), None)
             return None if option is None else (option.key, concept_of(option.text, self._concepts))
-        if not parsed.answer:
-            return None
-        concept = concept_of(parsed.answer, self._concepts)
-        return concept.concept_id, concept
+        concept = self._named(parsed)
+        return None if concept is None else (concept.concept_id, concept)
+
+    def _named(self, parsed: Parsed) -> Concept | None:
+        """The disease an answer to an open question names; None for no answer and for prose, which names none."""
+        return concept_of(parsed.answer, self._concepts) if 0 < len(parsed.answer) <= LONGEST_NAME else None
 
 
 def _spans(response: Response) -> dict[str, tuple[Token, ...]]:

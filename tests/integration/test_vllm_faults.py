@@ -168,6 +168,18 @@ async def test_a_ramble_of_a_hundred_thousand_tokens_is_doubt() -> None:
     assert all(len(step.text) <= 4200 for step in result.steps)
 
 
+async def test_prose_without_a_name_is_no_diagnosis() -> None:
+    prose = "The photograph shows many things and " * 20
+    with OpenAIDouble(Reply(texts=(prose,) * 4, logprob=0.0)) as double:
+        async with reasoner(double.url) as asked:
+            first = await asked.assess(dossier())
+            again = await asked.deliberate(dossier(), first, [], EFFORT)
+    for result in (first, again):
+        assert result.differential == ()
+        assert_doubtful(result)
+        assert "prose" in result.parse_problem
+
+
 # Deeper thinking
 
 
