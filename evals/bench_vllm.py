@@ -166,11 +166,10 @@ def whole_walks(arguments: argparse.Namespace) -> dict[str, Any]:
         return walked(arguments.url, count, arguments.new_tokens, arguments.in_flight, arguments.processes, threshold)
 
     first = way(arguments.cases, 1e6)
-    return {
-        "first pass only": first,
-        "by the dial, threshold at the median": way(few, first["median entropy, nats"]),
-        "always deep": way(few, 0.0),
-    }
+    rows = {"first pass only": first, "always deep": way(few, 0.0)}
+    if first["median entropy, nats"] < first["largest entropy, nats"]:  # else nothing was measured: random weights name no diagnosis
+        rows["by the dial, threshold at the median"] = way(few, first["median entropy, nats"])
+    return rows
 
 
 def show(title: str, rows: dict[str, Any], base: float | None = None) -> Table:
