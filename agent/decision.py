@@ -31,7 +31,10 @@ def decide(state: CaseState, limits: Abstention) -> tuple[Outcome, tuple[str, ..
     reasons = [f"the narrative was not read: it seems to be in language {language!r}"] if language not in READ_LANGUAGES else []
     if assessment is None or not assessment.differential:
         reasons += image_reasons
-        reasons.append("nothing that bears on a diagnosis could be read or seen: add symptoms, signs or a gradable photograph")
+        if assessment is None:
+            reasons.append("nothing that bears on a diagnosis could be read or seen: add symptoms, signs or a gradable photograph")
+        else:
+            reasons.append(f"the reasoner named no diagnosis{f': {assessment.parse_problem}' if assessment.parse_problem else ''}")
         return "refer_to_human", tuple(reasons)
     if not known and not images:
         reasons.append("no finding was read from the narrative: what is given rests on prior probabilities alone")

@@ -25,7 +25,7 @@ _BOX = re.compile(r"\[(\d+), (\d+), (\d+), (\d+)\]")
 
 
 async def verify(state: CaseState, deps: Deps) -> Update:
-    """Writes the `report`, the only thing that leaves the state machine."""
+    """Writes the `report`, the only thing that leaves the state machine, and who reasoned, by the name it is now known by."""
     draft, assessment = state["draft"], state.get("assessment")
     shown = {evidence.key: evidence for evidence in state.get("evidence", ())}
     outcome, reasons = decide(state, deps.settings.abstention)
@@ -33,7 +33,9 @@ async def verify(state: CaseState, deps: Deps) -> Update:
     check_boxes(draft.grounded_report, state["image_findings"])
     read = assessment is not None and state["case"].language in READ_LANGUAGES
     triage = settled(draft.triage, state["floor"], outcome, read=read)
+    who = deps.reasoner.identity  # again: only after its first answer does a client know the name of the model that a server runs
     return {
+        "reasoner": who,
         "report": CaseReport(
             case_id=state["case"].case_id,
             outcome=outcome,
@@ -51,7 +53,7 @@ async def verify(state: CaseState, deps: Deps) -> Update:
             notes=state.get("notes", ()),
             triage=triage,
             grounded_report="\n".join(part for part in (draft.grounded_report, urgency_line(triage)) if part),
-            reasoner=state["reasoner"],
+            reasoner=who,
             usage=assessment.usage if assessment else Usage(),
         )
     }
