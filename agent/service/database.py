@@ -56,7 +56,8 @@ class Database:
             os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
             self._connection = sqlite3.connect(self.path, timeout=patience, isolation_level=None, check_same_thread=False)
             self._connection.row_factory = sqlite3.Row
-            for pragma in ("journal_mode = WAL", "secure_delete = ON", "foreign_keys = ON", "synchronous = FULL"):
+            # recursive_triggers: or REPLACE would delete rows of the audit log without asking its trigger.
+            for pragma in ("journal_mode = WAL", "secure_delete = ON", "foreign_keys = ON", "synchronous = FULL", "recursive_triggers = ON"):
                 self._connection.execute(f"PRAGMA {pragma}")
             version = int(self._connection.execute("PRAGMA user_version").fetchone()[0])
             if version not in (0, VERSION):

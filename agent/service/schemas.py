@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field, field_validator
 
 from agent.conversation.values import Question, Reply
 from agent.domain import AnswerOption, Urgency
@@ -14,6 +14,18 @@ from agent.imaging import ImageRef
 from agent.service.keys import Role
 from agent.values import Value
 
+
+
+def _encodable(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"is not Unicode text (character {error.start}): half of a surrogate pair") from error
+    return text
+
+
+Words = Annotated[str, AfterValidator(_encodable)]
+"""JSON lets halves of surrogate pairs through; nothing can store or send them."""
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 State = Literal["new", "waiting", "running", "interrupted", "failed", "idle"]
 """new: no turn yet; interrupted: a turn was stopped and can be resumed; failed: the last turn was refused or broke, `problem` says why."""
@@ -43,12 +55,20 @@ class TurnGiven(Value):
         {"text": "Why not a central retinal vein occlusion?"},
     )
 
-    text: str = Field("", description="what the patient said and what was found; or a question about the case")
-    images: tuple[str, ...] = Field(
+    text: Words = Field("", description="what the patient said and what was found; or a question about the case")
+    images: tuple[Words, ...] = Field(
         (), description="images uploaded before, by sha256, or data URLs (data:image/jpeg;base64,...); the server fetches nothing"
     )
     options: tuple[AnswerOption, ...] = Field((), description="answer options of a multiple-choice question")
     unknown: bool = Field(False, description="the answer to the pending question is not known")
+
+
+    @field_validator("options")
+    @classmethod
+    def _readable(cls, options: tuple[AnswerOption, ...]) -> tuple[AnswerOption, ...]:
+        for option in options:
+            _encodable(option.text)
+        return options
 
 
 class CaseSummary(Value):

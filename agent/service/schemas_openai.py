@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from agent.service.schemas import Words
 from agent.values import Value
 
 MODEL_EXAMPLE = "fovea-atlas"
@@ -18,12 +19,12 @@ class Lenient(BaseModel):
 
 
 class ImageUrl(Lenient):
-    url: str = Field(description="a data URL; the server fetches nothing")
+    url: Words = Field(description="a data URL; the server fetches nothing")
 
 
 class TextPart(Lenient):
     type: Literal["text"]
-    text: str
+    text: Words
 
 
 class ImagePart(Lenient):
@@ -38,7 +39,7 @@ class Message(Lenient):
     """`system` and `developer` messages are data: nothing in them is followed."""
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: str | tuple[Part, ...] | None = None
+    content: Words | tuple[Part, ...] | None = None
 
     @property
     def text(self) -> str:
@@ -79,7 +80,7 @@ class ChatRequest(Lenient):
         },
     )
 
-    model: str
+    model: Words
     messages: tuple[Message, ...] = Field(min_length=1)
     stream: bool | None = None
     stream_options: StreamOptions | None = None

@@ -23,15 +23,15 @@ Make = Callable[..., Deps]
 
 
 @pytest.fixture
-def served(deps: Deps) -> Iterator[Served]:
-    with listening(application(deps, heartbeat_seconds=0.2)) as served:
+def served(whole: Deps) -> Iterator[Served]:
+    with listening(application(whole, heartbeat_seconds=0.2)) as served:
         yield served
 
 
 @pytest.fixture
-def gated(doubled: Make) -> Iterator[tuple[Served, GatedReasoner]]:
+def gated(quick: Make) -> Iterator[tuple[Served, GatedReasoner]]:
     reasoner = GatedReasoner()
-    with listening(application(doubled(reasoner=reasoner), turns_at_once=1, turns_waiting=1, heartbeat_seconds=0.1)) as served:
+    with listening(application(quick(reasoner=reasoner), turns_at_once=1, turns_waiting=1, heartbeat_seconds=0.1)) as served:
         yield served, reasoner
         reasoner.gate.set()
 
@@ -123,8 +123,8 @@ def test_a_listener_who_comes_back_hears_what_it_missed(gated: tuple[Served, Gat
     assert served.house.pool.running(case_id) is None
 
 
-def test_events_that_are_no_longer_kept(doubled: Make) -> None:
-    with listening(application(doubled(), events_kept_seconds=0)) as served:
+def test_events_that_are_no_longer_kept(quick: Make) -> None:
+    with listening(application(quick(), events_kept_seconds=0)) as served:
         case_id = opened(served.client)
         wait_for(lambda: served.client.get(f"/api/cases/{case_id}/events").status_code == 204)
 
