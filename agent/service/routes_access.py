@@ -24,7 +24,7 @@ async def who(request: Request, caller: Reading) -> Who:
     return Who(owner=caller.owner, role=caller.role, csrf=house.sessions.csrf(cookie) if cookie else "")
 
 
-@router.post("", responses=responses(413))
+@router.post("", responses=responses(400, 408, 413))
 async def sign_in(request: Request, response: Response, given: SignInGiven) -> Who:
     """Sign in with an API key: the answer sets a cookie that scripts cannot read and other sites do not send."""
     house = cast(House, request.app.state.house)

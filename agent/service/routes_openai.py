@@ -14,7 +14,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
 from agent.conversation.values import OnEvent, Reply, TurnInput
-from agent.errors import FoveaError
+from agent.errors import FoveaError, InputError
 from agent.service.access import Caller, Changing, Reading
 from agent.service.chat import Chat, read
 from agent.service.footnotes import markdown
@@ -94,6 +94,8 @@ class _Answering:
         """Raises what `Pool.check` raises, and `ImageError` for an image that is none."""
         self._house.pool.check()
         limits = self._house.settings.intake
+        if len(self._chat.images) > limits.max_images:
+            raise InputError(f"{len(self._chat.images)} images given; at most {limits.max_images} a conversation (intake.max_images)")
         data = [from_data_url(url, limits.max_image_bytes) for url in self._chat.images]
         self._house.gate.may_upload(caller)
         self._house.gate.uploaded(caller, sum(map(len, data)))

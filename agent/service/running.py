@@ -134,7 +134,7 @@ class Pool:
         elif error is not None:
             self._metrics.turns.labels("none", "failed").inc()
             # Its words may quote a narrative.
-            log.error("a turn failed: %s", type(error).__name__)
+            log.log(logging.INFO if isinstance(error, FoveaError) else logging.ERROR, "a turn failed: %s", type(error).__name__)
         try:
             await ended(running)
         finally:

@@ -124,7 +124,7 @@ class CaseView(Value):
 class TurnAccepted(Value):
     """The turn was accepted. `reply` is there when the caller waited for it (`?wait=true`)."""
 
-    model_config = _shown({"case_id": _CASE, "events": f"/api/cases/{_CASE}/events", "reply": None})
+    model_config = _shown({"case_id": _CASE, "events": f"/api/cases/{_CASE}/events"})
 
     case_id: str
     events: str = Field(description="where its events are heard, as server-sent events")
@@ -160,7 +160,7 @@ class PassageView(Value):
 class Who(Value):
     """Who is asking. `csrf`: the token that goes with every change made under a sign-in, in the header x-fovea-csrf."""
 
-    model_config = _shown({"owner": "alice", "role": "clinician", "csrf": "", "expires": None})
+    model_config = _shown({"owner": "alice", "role": "clinician"})
 
     owner: str
     role: Role

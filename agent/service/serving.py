@@ -116,7 +116,7 @@ async def serve(settings: Settings, told: Callable[[str], None]) -> None:
     async with opened(settings) as app:
         config = uvicorn.Config(
             app, host=service.host, port=service.port, log_config=None, access_log=False, server_header=False,
-            timeout_graceful_shutdown=CLOSING_SECONDS, lifespan="on", forwarded_allow_ips=[],
+            timeout_graceful_shutdown=CLOSING_SECONDS, lifespan="on",
         )  # fmt: skip
         sockets = [_listening(config)]
         host, port = sockets[0].getsockname()[:2]
