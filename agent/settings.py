@@ -111,6 +111,16 @@ class Vllm(Section):
     )
 
 
+class Conversation(Section):
+    """The conversation about a case: where it is kept, and when it asks back."""
+
+    checkpoints: str | None = Field(
+        None, description="a postgresql:// URL that holds the conversations (extra 'postgres'); unset: SQLite under data_directory", repr=False
+    )
+    connections: Positive = Field(8, description="connections to PostgreSQL at most")
+    ask_gain: Annotated[float, Field(ge=0)] = Field(0.1, description="nats that a missing finding must be expected to settle to be asked for")
+
+
 class Service(Section):
     """`fovea serve`: one process, one port."""
 
@@ -153,6 +163,7 @@ class Settings(BaseSettings):
     knowledge: Knowledge = Knowledge()
     ingestion: Ingestion = Ingestion()
     vllm: Vllm = Vllm()
+    conversation: Conversation = Conversation()
     service: Service = Service()
 
 
