@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from langgraph.checkpoint.memory import InMemorySaver
 
 from agent.conversation.conversations import Conversations
+from agent.conversation.saver import serializer
 from agent.deps import Deps
 from agent.evidence import Evidence
 from agent.ports import Assessment, Dossier, Effort
@@ -80,7 +81,7 @@ def application(deps: Deps, **service: Any) -> FastAPI:
     """The application on these parts; `service` are settings of its section."""
     changed = deps.settings.model_copy(update={"service": Service(**service)})
     deps = stored(replace(deps, settings=changed))
-    return create_app(deps, Conversations(deps, InMemorySaver()), changed)
+    return create_app(deps, Conversations(deps, InMemorySaver(serde=serializer())), changed)
 
 
 @contextmanager

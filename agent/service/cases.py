@@ -108,10 +108,16 @@ class Cases:
         return conversation.replies[-1].report if conversation is not None and conversation.replies else None
 
     async def conversation(self, case_id: str) -> Conversation | None:
-        """What was said and answered; None before the first turn was."""
+        """What was said and answered; None before the first turn was.
+
+        Raises `ConversationError` for a case that was answered and cannot be read, such as one of another version of Fovea.
+        """
         try:
             return await self._house.conversations.view(case_id)
         except ConversationError:
+            row = await asyncio.to_thread(self._house.register.case, case_id)
+            if row is not None and row.turns:
+                raise
             return None
 
     def summary(self, row: CaseRow, interrupted: bool) -> CaseSummary:

@@ -94,7 +94,7 @@ class House:
         await self.pool.stop(case_id)
         self.pool.forget(case_id)
         with suppress(ConversationError):  # no turn of it was ever walked
-            await self.conversations.delete(case_id)
+            await self.conversations.delete(case_id, images=False)
         await self.remove_images(lambda: self.register.forget(case_id))
 
     async def remove_images(self, unheld: Callable[[], Sequence[str]]) -> None:

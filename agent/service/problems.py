@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from agent.errors import FoveaError, InputError, ReasonerError, ReasonerUnreachable
+from agent.errors import ConversationError, FoveaError, InputError, ReasonerError, ReasonerUnreachable
 from agent.values import Value
 
 
@@ -90,7 +90,7 @@ def status_of(error: FoveaError) -> int:
         return 503
     if isinstance(error, ReasonerError):
         return 502
-    return 409 if error.retryable else 500
+    return 409 if isinstance(error, ConversationError) else 500
 
 
 def problem_of(error: FoveaError) -> Problem:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from langgraph.checkpoint.memory import InMemorySaver
 
 from agent.conversation.conversations import Conversations
+from agent.conversation.saver import serializer
 from agent.conversation.values import OnEvent, Reply, TurnInput
 from agent.deps import Deps
 from agent.errors import ImageError
@@ -38,7 +39,7 @@ class Stateless:
     async def answer(self, turns: Sequence[TurnInput], hear: OnEvent) -> Reply:
         """The reply to the last of the turns; they are said one after another, to a case of their own."""
         # A saver of its own: what is left of a case when its caller goes away is garbage at once.
-        conversations = Conversations(self._deps, InMemorySaver())
+        conversations = Conversations(self._deps, InMemorySaver(serde=serializer()))
         case_id = f"case-{secrets.token_hex(16)}"
         *earlier, last = turns
         for turn in earlier:

@@ -18,7 +18,7 @@ from tests.serving import TEXT, GatedReasoner, Served, application, listening, w
 
 ROOT = Path(__file__).parents[2]
 CLEAR = (ROOT / "examples/clear.jpg").read_bytes()
-CLEAR_TEXT = (ROOT / "examples/clear.txt").read_text()
+CLEAR_TEXT = (ROOT / "examples/clear.txt").read_text().strip()
 Make = Callable[..., Deps]
 
 
