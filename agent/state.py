@@ -13,6 +13,7 @@ from agent.domain import (
     CaseReport,
     CaseRequest,
     Demographics,
+    Differential,
     Finding,
     ReasonerIdentity,
     RouteDecision,
@@ -79,6 +80,7 @@ class CaseState(TypedDict, total=False):
     demographics: Demographics
     findings: tuple[Finding, ...]
     floor: TriageDecision
+    initial_differential: Differential
     assessment: Assessment
     uncertainty: UncertaintyReport
     progress: Progress

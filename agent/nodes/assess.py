@@ -25,6 +25,7 @@ async def assess(state: CaseState, deps: Deps) -> Update:
     threshold = await asyncio.to_thread(deps.thresholds.observe, profile, measured, initial)
     return {
         "assessment": assessment,
+        "initial_differential": assessment.differential,
         "uncertainty": uncertainty.report(assessment.measurement, conflict, threshold, deps.settings.dial),
         "findings": (*state["findings"], *assessment.findings),
         "steps": assessment.steps,
