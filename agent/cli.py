@@ -92,6 +92,21 @@ def localize(
         run_localization(image, Options(min_score, overlay, weights, implementation.value if implementation else None, workers, json_output))
 
 
+@app.command()
+def mcp(
+    reasoner: Annotated[
+        ReasonerChoice, typer.Option(help="atlas: embedded, no GPU. vllm: a model behind a vLLM server.")
+    ] = ReasonerChoice.atlas,
+) -> None:
+    """Serve consult, localize_lesions and search_guidelines to other agents over the Model Context Protocol, on standard input and output."""
+    with told():
+        from agent.container import build
+        from agent.toolbox.serving import mcp_server
+        from agent.toolbox.tools import Toolbox
+
+        mcp_server(Toolbox(build(reasoner="vllm" if reasoner is ReasonerChoice.vllm else "atlas"), local_files=True)).run("stdio")
+
+
 def _read(path: Path, characters: int) -> str:
     from agent.errors import NarrativeError
 

@@ -98,9 +98,9 @@ class UncertaintyReport(Value):
 
     Entropies in nats: for the atlas the Shannon entropy of its differential (of the option letters when there are options), for a
     generating model the mean token entropy of the answer span, or the semantic entropy once it was sampled (`method` says which).
-    `initial_entropy` is that of the first pass, `entropy` that of the last. `lower` and `upper` bound `entropy` where
-    log-probabilities were truncated to the top k. `omega` = tanh((initial_entropy - threshold) / scale), -1 to 1; `depth` is the number
-    of deliberation rounds it allowed, `rounds` how many were walked.
+    `initial_entropy` is that of the first pass, `entropy` that of the last, and `threshold` what the last is held against. `lower` and
+    `upper` bound `entropy` where log-probabilities were truncated to the top k. `omega` = tanh((initial_entropy - threshold) / scale),
+    -1 to 1, with the first pass's threshold; `depth` is the number of deliberation rounds it allowed, `rounds` how many were walked.
     """
 
     entropy: Nats
@@ -113,7 +113,9 @@ class UncertaintyReport(Value):
     rounds: Annotated[int, Field(ge=0)] = 0
     method: str
     disagreement: Nats = 0.0
-    spans: dict[str, Nats] = Field(default_factory=dict, description="entropy per span, e.g. think and answer, or differential")
+    spans: dict[str, Nats] = Field(
+        default_factory=dict, description="entropy of parts: means of think and answer, sums of think_sequence, answer_sequence; differential"
+    )
 
     @property
     def uncertain(self) -> bool:

@@ -35,14 +35,22 @@ LETTERS = "entropy over the option letters"
 """The `method` of a measurement that is at most the logarithm of the number of options; it has a threshold of its own."""
 
 
+SEMANTIC = "semantic entropy over concepts"
+"""The `method` of a measurement over sampled answers; it too has a threshold of its own."""
+
+
 class Measurement(Value):
-    """The reasoner's own uncertainty, before it meets the threshold. Fields as in `UncertaintyReport`, in nats."""
+    """The reasoner's own uncertainty, before it meets the threshold. Fields as in `UncertaintyReport`, in nats.
+
+    `sound` is false where part of what it rests on was missing or damaged: it then leads to doubt, and teaches the threshold nothing.
+    """
 
     entropy: Nats
     lower: Nats
     upper: Nats
     method: str
     spans: dict[str, Nats] = Field(default_factory=dict)
+    sound: bool = True
 
 
 class Assessment(Value):

@@ -47,6 +47,9 @@ class Dial(Section):
 
     initial_threshold: Annotated[float, Field(ge=0)] | None = Field(None, description="nats; unset: the reasoner profile's own start")
     letters_share: Fraction = Field(0.5, description="initial threshold for an entropy over option letters, as a share of the largest possible")
+    semantic_threshold: Annotated[float, Field(ge=0)] = Field(
+        0.5, description="nats; initial threshold for the semantic entropy of sampled answers: about what nine of ten that agree come to"
+    )
     adaptive: bool = Field(True, description="keep an exponential moving average of entropies across cases as the threshold")
     momentum: Fraction = Field(0.98, description="weight of the old threshold in each update of the moving average")
     warm_up: Annotated[int, Field(ge=0)] = Field(20, description="cases seen before the moving average replaces the initial threshold")

@@ -1,4 +1,7 @@
-"""The adaptive threshold kept across cases: one moving average per reasoner profile, in SQLite so that processes share it."""
+"""The adaptive threshold kept across cases: a moving average for each reasoner profile and scale, in SQLite so that processes share it.
+
+What is kept is relative to the initial threshold: a changed setting, or options in another number, moves the threshold with it.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,13 @@ from pathlib import Path
 
 from agent.errors import SettingsError
 from agent.settings import Dial
-from agent.uncertainty import effective_threshold, updated_threshold
+from agent.uncertainty import effective_threshold, updated_average
 
 PATIENCE = 30.0
 """Seconds to wait while another process writes."""
-_SCHEMA = "CREATE TABLE IF NOT EXISTS threshold (profile TEXT PRIMARY KEY, average REAL NOT NULL, seen INTEGER NOT NULL)"
+_SCHEMA = "CREATE TABLE IF NOT EXISTS relative_threshold (profile TEXT PRIMARY KEY, average REAL NOT NULL, seen INTEGER NOT NULL)"
 
-_UPSERT = """INSERT INTO threshold VALUES (?, ?, ?)
+_UPSERT = """INSERT INTO relative_threshold VALUES (?, ?, ?)
 ON CONFLICT (profile) DO UPDATE SET average = excluded.average, seen = excluded.seen"""
 
 
@@ -54,20 +57,21 @@ class ThresholdStore:
     def observe(self, profile: str, entropy: float | None, initial: float) -> float:
         """The threshold this case is held against (from the cases before it), after which the case joins the average. Nats.
 
-        An `entropy` of None is one that could not be measured: it joins nothing.
+        `profile` names the reasoner's profile and, where that has several, the scale of its entropies. An `entropy` of None is one that
+        could not be measured: it joins nothing.
         """
-        if not self._dial.adaptive:
+        if not self._dial.adaptive or initial <= 0:
             return initial
         with self._lock, self._told():
             if entropy is None:
-                average, seen = self._average(profile, initial)
+                average, seen = self._average(profile)
                 return effective_threshold(average, seen, initial, self._dial)
             self._connection.execute("BEGIN IMMEDIATE")
             try:
-                average, seen = self._average(profile, initial)
+                average, seen = self._average(profile)
                 self._connection.execute(
                     _UPSERT,
-                    (profile, updated_threshold(average, entropy, self._dial.momentum), seen + 1),
+                    (profile, updated_average(average, entropy / initial, self._dial), seen + 1),
                 )
                 self._connection.execute("COMMIT")
             except BaseException:
@@ -75,9 +79,9 @@ class ThresholdStore:
                 raise
         return effective_threshold(average, seen, initial, self._dial)
 
-    def _average(self, profile: str, initial: float) -> tuple[float, int]:
-        row = self._connection.execute("SELECT average, seen FROM threshold WHERE profile = ?", (profile,)).fetchone()
-        return (float(row[0]), int(row[1])) if row else (initial, 0)
+    def _average(self, profile: str) -> tuple[float, int]:
+        row = self._connection.execute("SELECT average, seen FROM relative_threshold WHERE profile = ?", (profile,)).fetchone()
+        return (float(row[0]), int(row[1])) if row else (1.0, 0)
 
     def close(self) -> None:
         self._connection.close()

@@ -16,15 +16,15 @@ can never look like confidence.
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from agent.uncertainty import entropy
 from tools.entropy_tap.coding import RES
 
 ROUNDING = 1e-3
 """A log-probability may exceed 0 by this much through float16 or bfloat16 rounding; beyond it, it is damaged."""
+OVERFLOW = 1e-2
+"""The probabilities of a position may sum to this much more than 1 by rounding; beyond it they are no distribution and tell nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Token:
     @property
     def usable(self) -> bool:
         """Whether the token's own log-probability is a number a probability can have."""
-        return _usable(self.logprob)
+        return usable(self.logprob)
 
     @property
     def known(self) -> tuple[tuple[str, float], ...]:
@@ -72,12 +72,13 @@ class Token:
 
         The sampled token may be an unlikely one that the server put beside, or in the place of, the last of the likeliest.
         """
-        if not all(_usable(value) for _, value in self.alternatives):
+        if not all(usable(value) for _, value in self.alternatives):
             return math.inf  # a damaged one may be above all others
         return min((value for text, value in self.alternatives if text != self.text), default=math.inf)
 
 
-def _usable(logprob: float) -> bool:
+def usable(logprob: float) -> bool:
+    """Whether a log-probability is a number that a probability can have."""
     return not math.isnan(logprob) and logprob <= ROUNDING
 
 
@@ -89,8 +90,8 @@ def entropy_bounds(logprobs: Iterable[float], vocabulary: int, cap: float = math
     """Bounds on the entropy of one position from the log-probabilities of some of its tokens.
 
     `cap` is a log-probability no untold token exceeds; without it the tail may be a single token. NaN and values above 0 tell
-    nothing and fall into the tail; -inf is a token of probability 0; a sum above 1 is rounding and is scaled back. Nothing usable
-    gives 0 to ln V.
+    nothing and fall into the tail; -inf is a token of probability 0; a sum a little above 1 is rounding and is scaled back, a larger one
+    is no distribution and tells nothing. Nothing usable gives 0 to ln V.
 
     >>> entropy_bounds([math.log(0.5), math.log(0.5)], 1000).decision.__round__(3)
     0.693
@@ -104,14 +105,16 @@ def entropy_bounds(logprobs: Iterable[float], vocabulary: int, cap: float = math
     11.92
     """
     given = list(logprobs)
-    known = [math.exp(min(value, 0.0)) for value in given if _usable(value)]
+    known = [math.exp(min(value, 0.0)) for value in given if usable(value)]
     total = math.fsum(known)
+    if total > 1 + OVERFLOW:
+        return unknown(vocabulary)
     if total > 1:
         known = [p / total for p in known]
     tail = max(0.0, 1 - total)
     told = math.fsum(map(_information, known))
     upper = told + _information(tail) + tail * math.log(max(1, vocabulary - len(known)))
-    lower = told + _least_information(tail, math.exp(min(cap, 0.0)) if _usable(cap) else 1.0)
+    lower = told + _least_information(tail, math.exp(min(cap, 0.0)) if usable(cap) else 1.0)
     return Bounds(min(lower, upper), upper, usable=len(known) == len(given) and bool(given))
 
 
@@ -123,11 +126,31 @@ def _least_information(tail: float, cap: float) -> float:
     return whole * _information(cap) + _information(max(0.0, tail - whole * cap))
 
 
-def mean_bounds(tokens: Sequence[Token], vocabulary: int) -> Bounds:
-    """Mean over a span of tokens of the bounds of each; an empty span is unknown: 0 to ln V.
+def sequence_bounds(tokens: Sequence[Token], vocabulary: int) -> Bounds:
+    """Sum of the entropies of a span's tokens, nats: the chain-rule estimate, from one sample, of the entropy of the whole span.
 
-    Where a tap told every entropy the mean is exact to its resolution divided by the number of tokens, because what rounding leaves over is
-    carried from token to token.
+    Where a tap told the entropies their sum is exact to its resolution, because what rounding leaves over is carried from token to token;
+    tokens it did not tell add the bounds of each. An empty span is unknown.
+
+    >>> bounds = sequence_bounds([Token("a", -0.1, entropy=0.5), Token("b", math.log(0.83))], 150_000)
+    >>> round(bounds.lower, 2), round(bounds.upper, 2)
+    (0.91, 3.03)
+    """
+    if not tokens:
+        return unknown(vocabulary)
+    exact = [token.entropy for token in tokens if token.entropy is not None]
+    each = [entropy_bounds((v for _, v in token.known), vocabulary, token.cap) for token in tokens if token.entropy is None]
+    told, slack = math.fsum(exact), RES if exact else 0.0
+    most = max(told, len(exact) * math.log(vocabulary))
+    return Bounds(
+        max(0.0, told - slack) + math.fsum(b.lower for b in each),
+        min(told + slack, most) + math.fsum(b.upper for b in each),
+        usable=all(b.usable for b in each) and all(token.usable for token in tokens),
+    )
+
+
+def mean_bounds(tokens: Sequence[Token], vocabulary: int) -> Bounds:
+    """Mean entropy over a span of tokens, nats a token, bounded as in `sequence_bounds`; an empty span is unknown: 0 to ln V.
 
     >>> sure, torn = Token("a", 0.0), Token("b", math.log(0.5), (("b", math.log(0.5)), ("c", math.log(0.5))))
     >>> round(mean_bounds([sure, torn], 1000).decision, 3)
@@ -138,18 +161,8 @@ def mean_bounds(tokens: Sequence[Token], vocabulary: int) -> Bounds:
     >>> round(bounds.lower, 3), round(bounds.upper, 3)
     (0.35, 0.4)
     """
-    if not tokens:
-        return unknown(vocabulary)
-    exact = [token.entropy for token in tokens if token.entropy is not None]
-    if len(exact) == len(tokens):
-        mean, slack = math.fsum(exact) / len(exact), RES / len(exact)
-        return Bounds(max(0.0, mean - slack), min(mean + slack, max(mean, math.log(vocabulary))), usable=all(token.usable for token in tokens))
-    each = [entropy_bounds((value for _, value in token.known), vocabulary, token.cap) for token in tokens]
-    return Bounds(
-        math.fsum(b.lower for b in each) / len(each),
-        math.fsum(b.upper for b in each) / len(each),
-        usable=all(b.usable for b in each) and all(token.usable for token in tokens),
-    )
+    whole, n = sequence_bounds(tokens, vocabulary), max(1, len(tokens))
+    return Bounds(whole.lower / n, whole.upper / n, whole.usable)
 
 
 def unknown(vocabulary: int) -> Bounds:
@@ -182,53 +195,3 @@ def tokens_within(tokens: Sequence[Token], start: int, end: int) -> tuple[Token,
         if begin < end and position > start and position > begin:
             inside.append(token)
     return tuple(inside)
-
-
-def letter_of(text: str, keys: Iterable[str]) -> str | None:
-    """The option letter a token spells, or None: spaces and brackets around a single capital letter are allowed.
-
-    >>> letter_of(" B", "ABC"), letter_of("(C)", "ABC"), letter_of("Both", "ABC"), letter_of("D", "ABC")
-    ('B', 'C', None, None)
-    """
-    match = re.fullmatch(r"[\s(>\[*]*([A-Z])[\s).:,\]*<]*", text)
-    return match[1] if match and match[1] in keys else None
-
-
-def letter_distribution(alternatives: Iterable[tuple[str, float]], keys: Sequence[str]) -> dict[str, float]:
-    """Distribution over option letters from the alternatives of the token that spelt the letter; sums to 1.
-
-    Mass on other tokens, and the tail nothing is known of, says nothing about the letters: it is shared out evenly.
-
-    >>> letter_distribution([("A", math.log(0.6)), (" B", math.log(0.2)), ("The", math.log(0.1))], "AB")
-    {'A': 0.7, 'B': 0.3}
-    """
-    mass = dict.fromkeys(keys, 0.0)
-    for text, logprob in alternatives:
-        letter = letter_of(text, keys)
-        if letter is not None and _usable(logprob):
-            mass[letter] += math.exp(min(logprob, 0.0))
-    total = math.fsum(mass.values())
-    if total > 1:
-        return {key: value / total for key, value in mass.items()}
-    share = (1 - total) / len(mass)
-    return {key: round(value + share, 12) for key, value in mass.items()}
-
-
-def agreement_bounds(counts: Mapping[str, int]) -> Bounds:
-    """Semantic entropy of sampled answers, clustered by meaning: `counts` is cluster -> answers.
-
-    `lower` is the entropy of the frequencies. Few samples read too low (a single one reads 0), so `upper` adds one answer in a
-    cluster not seen yet. One sample says nothing about agreement: there the decision is the upper bound.
-
-    >>> bounds = agreement_bounds({"glaucoma": 10})
-    >>> bounds.lower, round(bounds.upper, 3)
-    (0.0, 0.305)
-    >>> round(agreement_bounds({"glaucoma": 1}).decision, 3)
-    0.693
-    """
-    n = sum(counts.values())
-    if n == 0:
-        raise ValueError("agreement_bounds needs at least one answer")
-    lower = entropy(count / n for count in counts.values())
-    upper = entropy([*(count / (n + 1) for count in counts.values()), 1 / (n + 1)])
-    return Bounds(lower, max(lower, upper), usable=n > 1)

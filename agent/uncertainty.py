@@ -36,28 +36,34 @@ def entropy(probabilities: Iterable[float]) -> float:
     return max(0.0, -math.fsum(p * math.log(p) for p in values if p > 0))
 
 
-def updated_threshold(threshold: float, value: float, momentum: float) -> float:
-    """One step of the exponential moving average, τ_s = m τ_{s-1} + (1 - m) H.
+def updated_average(average: float, value: float, dial: Dial) -> float:
+    """One step of the exponential moving average τ_s = m τ_{s-1} + (1 - m) H, kept within the dial's bounds. All relative to the
+    initial threshold (1), so that one average serves entropies of different scale.
 
-    >>> updated_threshold(1.0, 2.0, 0.9)
+    The bounds hold on every step: a run of hard (or easy) cases neither teaches the dial that doubt is normal, nor winds the average
+    up so far that the cases after it are long held against a threshold they never set.
+
+    >>> updated_average(1.0, 2.0, Dial(momentum=0.9))
     1.1
+    >>> updated_average(1.4, 9.0, Dial(momentum=0.9, ceiling=1.5))
+    1.5
     """
-    return momentum * threshold + (1 - momentum) * value
+    return _bounded(dial.momentum * average + (1 - dial.momentum) * value, dial)
 
 
 def effective_threshold(average: float, seen: int, initial: float, dial: Dial) -> float:
-    """The threshold a case is held against: the initial one until the warm-up is over, then the average within its bounds.
-
-    The bounds keep a run of hard (or easy) cases from teaching the dial that doubt is normal.
+    """The threshold a case is held against, in nats: the initial one until the warm-up is over, then `average` times it.
 
     >>> effective_threshold(9.0, seen=3, initial=1.0, dial=Dial(warm_up=10))
     1.0
-    >>> effective_threshold(9.0, seen=30, initial=1.0, dial=Dial(warm_up=10, ceiling=1.5))
-    1.5
+    >>> effective_threshold(9.0, seen=30, initial=2.0, dial=Dial(warm_up=10, ceiling=1.5))
+    3.0
     """
-    if not dial.adaptive or seen < dial.warm_up:
-        return initial
-    return min(max(average, initial * dial.floor), initial * dial.ceiling)
+    return initial if not dial.adaptive or seen < dial.warm_up else initial * _bounded(average, dial)
+
+
+def _bounded(average: float, dial: Dial) -> float:
+    return min(max(average, dial.floor), dial.ceiling)
 
 
 def adjustment(value: float, threshold: float, scale: float) -> float:
@@ -135,13 +141,15 @@ def report(measurement: Measurement, disagreement: float, threshold: float, dial
     )
 
 
-def remeasured(before: UncertaintyReport, measurement: Measurement, disagreement: float) -> UncertaintyReport:
-    """The uncertainty after a round of deliberation. Threshold and dial stay as the first pass set them."""
+def remeasured(before: UncertaintyReport, measurement: Measurement, disagreement: float, threshold: float) -> UncertaintyReport:
+    """The uncertainty after a round of deliberation, held against `threshold` (nats): that of the first pass, or of the method where it
+    measures on another scale. The dial stays as the first pass set it."""
     return before.model_copy(
         update={
             "entropy": measurement.entropy + disagreement,
             "lower": measurement.lower + disagreement,
             "upper": measurement.upper + disagreement,
+            "threshold": threshold,
             "method": measurement.method,
             "disagreement": disagreement,
             "spans": measurement.spans,

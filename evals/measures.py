@@ -105,6 +105,44 @@ def auroc(negatives: Sequence[float], positives: Sequence[float]) -> float:
     return wins / (len(positives) * len(negatives))
 
 
+def risk_coverage_area(judged: Sequence[tuple[float, bool]]) -> float:
+    """Mean share of errors among the k surest cases, over all k: the area under the risk-coverage curve, 0 best (Geifman et al., ICLR 2019).
+
+    `judged` holds (doubt, correct). Cases of equal doubt come in any order, so each stands for the mean of its block.
+
+    >>> risk_coverage_area([(0.1, True), (0.9, False)])
+    0.25
+    >>> risk_coverage_area([(0.5, True), (0.5, False)])
+    0.5
+    """
+    errors = _errors_by_coverage(judged)
+    return math.fsum(wrong / k for k, wrong in enumerate(errors, start=1)) / len(errors)
+
+
+def confident_errors(judged: Sequence[tuple[float, bool]], coverage: float = 0.5) -> float:
+    """Share of all errors that lie among the surest `coverage` of the cases; 0 best, `coverage` by chance. NaN without an error.
+
+    >>> confident_errors([(0.1, True), (0.2, False), (0.8, False), (0.9, False)])
+    0.3333333333333333
+    """
+    errors = _errors_by_coverage(judged)
+    return errors[max(1, round(coverage * len(errors))) - 1] / errors[-1] if errors[-1] else math.nan
+
+
+def _errors_by_coverage(judged: Sequence[tuple[float, bool]]) -> list[float]:
+    """Expected number of errors among the k surest cases, k from 1 on."""
+    if not judged:
+        raise ValueError("no case to judge")
+    blocks: dict[float, list[bool]] = {}
+    for doubt, correct in sorted(judged, key=lambda pair: pair[0]):
+        blocks.setdefault(doubt, []).append(not correct)
+    errors, before = [], 0.0
+    for block in blocks.values():
+        errors += [before + sum(block) * n / len(block) for n in range(1, len(block) + 1)]
+        before += sum(block)
+    return errors
+
+
 def share_above(values: Sequence[float], limit: float) -> float:
     """
     >>> share_above([0.2, 0.5, 0.9], 0.5)

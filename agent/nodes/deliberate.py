@@ -6,7 +6,9 @@ from agent import uncertainty
 from agent.agreement import disagreement
 from agent.deps import Deps
 from agent.dossier import dossier
+from agent.ports import SEMANTIC
 from agent.state import CaseState, Progress, Update
+from agent.thresholding import threshold_for
 from knowledge.redflags import floor
 
 
@@ -16,7 +18,11 @@ async def deliberate(state: CaseState, deps: Deps) -> Update:
     effort = uncertainty.effort(before.omega, before.rounds + 1, deps.settings.dial)
     revised = await deps.reasoner.deliberate(dossier(state), previous, state["evidence"], effort)
     findings = (*state["findings"], *revised.findings)
-    after = uncertainty.remeasured(before, revised.measurement, disagreement(deps.library, revised.differential, findings))
+    conflict = disagreement(deps.library, revised.differential, findings)
+    threshold = before.threshold
+    if revised.measurement.method == SEMANTIC and before.method != SEMANTIC:
+        threshold = await threshold_for(deps, revised.measurement, conflict, len(state["case"].options))
+    after = uncertainty.remeasured(before, revised.measurement, conflict, threshold)
     update: Update = {
         "assessment": revised.model_copy(update={"usage": previous.usage + revised.usage}),
         "uncertainty": after,

@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from agent.domain import Answer, AnswerOption
+from agent.letters import letter_distribution, letter_of
 from agent.reasoners.parsing import Parsed
-from agent.token_entropy import Token, letter_distribution, letter_of
+from agent.token_entropy import Token
 
 
 def answer_from_tokens(

@@ -26,6 +26,10 @@ class Concept(NamedTuple):
 class ConceptResolver(Protocol):
     """Finds the disease that words name. The atlas implements it."""
 
+    def named(self, text: str) -> tuple[str, str, str | None] | None:
+        """The same for words that are a disease's name or code and nothing else."""
+        ...
+
     def resolve(self, text: str) -> tuple[str, str, str | None] | None:
         """(concept id, name, ICD-10 code or None), or None when the words name no disease it knows."""
         ...
@@ -35,14 +39,16 @@ def concept_of(text: str, resolver: ConceptResolver) -> Concept:
     """The concept an answer names; words the resolver does not know become `unlisted_` + slug, with themselves as the name.
 
     >>> class Nothing:
-    ...     def resolve(self, text: str) -> None: ...
+    ...     def named(self, text: str) -> None: ...
+    ...     resolve = named
     >>> concept_of("Batten's disease (CLN3)", Nothing())
     Concept(concept_id='unlisted_batten_s_disease_cln3', name="Batten's disease (CLN3)", icd10=None)
     """
+    found = resolver.named(text)  # first, because a name may hold what reads as a negation: "retinopathy without oedema"
     for words in _readings(text):
-        found = resolver.resolve(words)
-        if found is not None:
-            return Concept(*found)
+        found = found or resolver.resolve(words)
+    if found is not None:
+        return Concept(*found)
     slug = re.sub(r"[^a-z0-9]+", "_", text.casefold()).strip("_")[:60].strip("_")
     # Words without a Latin letter still need an id of their own.
     slug = slug or hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -6,7 +6,6 @@ What goes into the prompt is fitted to the context by `agent.reasoners.budget`; 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -20,6 +19,7 @@ from agent.reasoners.chat_server import ChatServer, Request
 from agent.reasoners.parsing import Parsed, parse, shortened
 from agent.reasoners.profile import Profile
 from agent.reasoners.responses import Response
+from agent.semantic_entropy import clusters
 
 FIRST_SAMPLES, MORE_SAMPLES = 4, 3
 """Answers asked for at once: four that agree are enough, and each further request asks for a few."""
@@ -144,5 +144,5 @@ class Deepening:
 
     def _votes(self, this: Round) -> list[int]:
         """Samples per meaning; a useless one agrees with none."""
-        meant = [self._meaning(this.dossier, parse(response.text, this.dossier.options)) for response in this.samples]
-        return [*Counter(m for m in meant if m is not None).values(), *([1] * meant.count(None))]
+        read = [parse(response.text, this.dossier.options) for response in this.samples]
+        return list(clusters(read, lambda parsed: self._meaning(this.dossier, parsed)).values())

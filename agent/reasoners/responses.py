@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-from openai.types.chat import ChatCompletion
 
 from agent.domain import Usage
 from agent.token_entropy import Token
@@ -24,31 +22,47 @@ class Response:
     cut_off: bool
 
 
-def responses(completion: ChatCompletion, tap_at: float | None = None) -> tuple[Response, ...]:
-    """All answers of a completion, in order. The client library does not validate, so every field may be missing.
+def responses(completion: Mapping[str, Any], tap_at: float | None = None) -> tuple[Response, ...]:
+    """All answers of a completion, the JSON of a server as plain values, in order. Every field may be missing or be something else.
 
     `tap_at`: the temperature, where the entropy tap was asked for. An answer that lacks its mark in any token is read as an ordinary one.
     """
-    return tuple(
-        Response(
-            text=_printable(getattr(getattr(choice, "message", None), "content", None) or ""),
-            tokens=_tokens(getattr(getattr(choice, "logprobs", None), "content", None) or (), tap_at),
-            cut_off=getattr(choice, "finish_reason", None) == "length",
-        )
-        for choice in completion.choices
-    )
+    return tuple(_response(choice, tap_at) for choice in _list(completion, "choices"))
 
 
-def usage(completion: ChatCompletion) -> Usage:
+def usage(completion: Mapping[str, Any]) -> Usage:
     """One request and the tokens the server counted for it."""
-    told = getattr(completion, "usage", None)
-    details = getattr(told, "prompt_tokens_details", None)
+    told = _part(completion, "usage")
     return Usage(
         requests=1,
-        prompt_tokens=getattr(told, "prompt_tokens", None) or 0,
-        cached_tokens=getattr(details, "cached_tokens", None) or 0,
-        completion_tokens=getattr(told, "completion_tokens", None) or 0,
+        prompt_tokens=_count(told, "prompt_tokens"),
+        cached_tokens=_count(_part(told, "prompt_tokens_details"), "cached_tokens"),
+        completion_tokens=_count(told, "completion_tokens"),
     )
+
+
+def _response(choice: Any, tap_at: float | None) -> Response:
+    text = _part(choice, "message").get("content")
+    return Response(
+        text=_printable(text) if isinstance(text, str) else "",
+        tokens=_tokens(_list(_part(choice, "logprobs"), "content"), tap_at),
+        cut_off=isinstance(choice, dict) and choice.get("finish_reason") == "length",
+    )
+
+
+def _part(value: Any, name: str) -> Mapping[str, Any]:
+    found = value.get(name) if isinstance(value, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _list(value: Mapping[str, Any], name: str) -> Sequence[Any]:
+    found = value.get(name)
+    return found if isinstance(found, list) else ()
+
+
+def _count(value: Mapping[str, Any], name: str) -> int:
+    found = value.get(name)
+    return found if isinstance(found, int) and found > 0 else 0
 
 
 def _printable(text: str) -> str:
@@ -68,19 +82,25 @@ def _tokens(told: Sequence[Any], tap_at: float | None) -> tuple[Token, ...]:
 
 
 def _lifted(token: Token, tap_at: float) -> tuple[tuple[str, float], ...]:
+    if not token.alternatives:
+        return ()
     logprobs = beside(token.logprob, (value for _, value in token.alternatives), tap_at)
     return tuple((text, logprob) for (text, _), logprob in zip(token.alternatives, logprobs, strict=True))
 
 
-def _token(token: Any) -> Token:
-    alternatives = getattr(token, "top_logprobs", None) or ()
-    return Token(_text(token), _logprob(token), tuple((_text(each), _logprob(each)) for each in alternatives))
+def _token(told: Any) -> Token:
+    if not isinstance(told, dict):
+        return Token("", math.nan)
+    alternatives = told.get("top_logprobs")
+    others = tuple((_text(each), _logprob(each)) for each in alternatives if isinstance(each, dict)) if isinstance(alternatives, list) else ()
+    return Token(_text(told), _logprob(told), others)
 
 
-def _text(token: Any) -> str:
-    return getattr(token, "token", None) or ""
+def _text(told: Mapping[str, Any]) -> str:
+    text = told.get("token")
+    return text if isinstance(text, str) else ""
 
 
-def _logprob(token: Any) -> float:
-    value = getattr(token, "logprob", None)
+def _logprob(told: Mapping[str, Any]) -> float:
+    value = told.get("logprob")
     return float(value) if isinstance(value, int | float) else math.nan

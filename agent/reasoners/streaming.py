@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from openai import AsyncStream
-from openai.types.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionTokenLogprob
+from openai.types.chat import ChatCompletionChunk, ChatCompletionTokenLogprob
 
 from agent.reasoners.listening import Listener
 
@@ -14,8 +14,8 @@ class BrokenStream(Exception):
     """The stream ended before the server said that the answer was complete: nothing of it is kept."""
 
 
-async def gathered(stream: AsyncStream[ChatCompletionChunk], listener: Listener) -> ChatCompletion:
-    """The whole completion of one choice, as an unstreamed request would have brought it. Raises `BrokenStream`.
+async def gathered(stream: AsyncStream[ChatCompletionChunk], listener: Listener) -> dict[str, Any]:
+    """The whole completion of one choice, as the JSON of an unstreamed request. Raises `BrokenStream`.
 
     `listener` hears the text so far after every piece.
     """
@@ -33,10 +33,8 @@ async def gathered(stream: AsyncStream[ChatCompletionChunk], listener: Listener)
                 listener(text)
     if finish is None:
         raise BrokenStream
-    made: dict[str, Any] = {
+    return {
         "id": identity[0],
-        "object": "chat.completion",
-        "created": 0,
         "model": identity[1],
         "choices": [
             {
@@ -48,4 +46,3 @@ async def gathered(stream: AsyncStream[ChatCompletionChunk], listener: Listener)
         ],
         "usage": told.to_dict() if told else None,
     }
-    return ChatCompletion.construct(**made)

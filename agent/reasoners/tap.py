@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import openai
 from openai import AsyncOpenAI
+from openai.types.chat import ChatCompletion
 
 from agent.reasoners.responses import responses
 from tools.entropy_tap.coding import ARGUMENT, COLDEST
@@ -42,7 +43,7 @@ async def detect(client: AsyncOpenAI, model: str) -> TapAnswer:
         )
     except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
         return TapAnswer(False, f"the server refuses the request for it ({error.status_code})")
-    answers = responses(completion, tap_at=0.0) if isinstance(getattr(completion, "choices", None), list) else ()
+    answers = responses(completion.to_dict(), tap_at=0.0) if isinstance(completion, ChatCompletion) else ()
     tokens = answers[0].tokens if answers else ()
     if not tokens:
         return TapAnswer(False, "the server returns no log-probabilities")

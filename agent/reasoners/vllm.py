@@ -18,7 +18,7 @@ from dataclasses import replace
 from agent.domain import ReasonerIdentity, Step
 from agent.errors import ContextOverflow, ReasonerError, ReasonerUnreachable
 from agent.evidence import Evidence
-from agent.ports import UNMEASURED, Assessment, Dossier, Effort, ImageStore, Measurement
+from agent.ports import SEMANTIC, UNMEASURED, Assessment, Dossier, Effort, ImageStore, Measurement
 from agent.reasoners import pictures, prompting
 from agent.reasoners.chat_server import Answered, ChatServer, Request
 from agent.reasoners.choices import answer_from_tokens, answer_from_votes
@@ -29,8 +29,9 @@ from agent.reasoners.parsing import LONGEST_NAME, Parsed, locate, parse, shorten
 from agent.reasoners.profile import Profile, load_profile
 from agent.reasoners.responses import Response
 from agent.reasoners.tap import bears
+from agent.semantic_entropy import agreement_bounds, clusters
 from agent.settings import Vllm
-from agent.token_entropy import Bounds, Token, agreement_bounds, joint_probability, mean_bounds, tokens_within, unknown
+from agent.token_entropy import Bounds, Token, joint_probability, mean_bounds, sequence_bounds, tokens_within, unknown
 from agent.uncertainty import entropy
 
 __all__ = ["ConceptResolver", "VllmReasoner"]
@@ -95,6 +96,7 @@ class VllmReasoner:
         # A model can be sure of saying nothing: without an answer the entropy of its words measures no diagnosis.
         bounds = measured.get("answer", unknown(self.profile.vocabulary)) if weighed else unknown(self.profile.vocabulary)
         decisions = {name: span.decision for name, span in measured.items()}
+        decisions |= {f"{name}_sequence": sequence_bounds(tokens, self.profile.vocabulary).decision for name, tokens in spans.items()}
         if answer is not None:
             decisions["letters"] = entropy(answer.probabilities.values())
         exact = bool(answer_tokens) and all(token.entropy is not None for token in answer_tokens)
@@ -132,8 +134,8 @@ class VllmReasoner:
         votes = Counter(cluster for _, (cluster, _) in chosen)
         concepts = {cluster: concept for _, (cluster, concept) in reversed(chosen)}
         useless = len(read) - len(chosen)
-        alone = {f"useless {number}": 1 for number in range(useless)}
-        bounds = agreement_bounds({**votes, **alone}) if votes else unknown(self.profile.vocabulary)
+        sizes = clusters(read, lambda parsed: self._meaning(dossier, parsed))
+        bounds = agreement_bounds(sizes) if votes else unknown(self.profile.vocabulary)
         first = votes.most_common(1)[0][0] if votes else None
         split = ", ".join(f"{concepts[cluster].name} {count}" for cluster, count in votes.most_common()) or "none"
         room = "" if this.counted else " Tokens were estimated from characters."
@@ -151,7 +153,7 @@ class VllmReasoner:
         problems = sorted({parsed.problem for parsed in read if parsed.problem})
         return Assessment(
             differential=differential((concepts[cluster], count / len(read)) for cluster, count in votes.items()),
-            measurement=_measurement(bounds, "semantic_entropy" if votes else UNMEASURED, {}),
+            measurement=_measurement(bounds, SEMANTIC if votes else UNMEASURED, {}),
             answer=answer_from_votes(dossier.options, read, previous.answer) if dossier.options else None,
             steps=(*argued, step, *_own_words(effort.round, next((p.think for p, (cluster, _) in chosen if cluster == first), ""))),
             usage=this.usage,
@@ -241,7 +243,7 @@ def _problems(parsed: Parsed, response: Response, bounds: Bounds, *, answered: b
 
 
 def _measurement(bounds: Bounds, method: str, spans: dict[str, float]) -> Measurement:
-    return Measurement(entropy=bounds.decision, lower=bounds.lower, upper=bounds.upper, method=method, spans=spans)
+    return Measurement(entropy=bounds.decision, lower=bounds.lower, upper=bounds.upper, method=method, spans=spans, sound=bounds.usable)
 
 
 def _own_words(round_number: int, think: str) -> tuple[Step, ...]:

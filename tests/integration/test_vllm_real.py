@@ -47,6 +47,8 @@ class Unlisted:
     def resolve(self, text: str) -> tuple[str, str, str | None] | None:
         return None
 
+    named = resolve
+
 
 def dossier(*options: AnswerOption) -> Dossier:
     ref = ImageRef(number=1, sha256="0" * 64, media_type="image/png", width=448, height=336)

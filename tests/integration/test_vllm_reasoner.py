@@ -21,7 +21,7 @@ from agent.errors import ReasonerError, ReasonerUnreachable, SettingsError
 from agent.evidence import Evidence, Source
 from agent.imaging import Box as LesionBox
 from agent.imaging import Gradability, ImageFindings, Lesion
-from agent.ports import Assessment, Dossier, Effort
+from agent.ports import SEMANTIC, Assessment, Dossier, Effort
 from agent.reasoners.profile import load_profile, profile_names
 from agent.reasoners.vllm import VllmReasoner
 from agent.settings import Intake, Vllm
@@ -44,6 +44,8 @@ class Synonyms:
             "cataract": ("cataract", "Cataract", "H26.9"),
         }
         return known.get(text.casefold())
+
+    named = resolve
 
 
 @asynccontextmanager
@@ -125,7 +127,7 @@ async def test_an_open_question_is_put_in_the_trained_words_and_order() -> None:
     assert entry.probability == pytest.approx(0.9)
     assert result.measurement.method == "mean_token_entropy"
     assert result.measurement.lower < result.measurement.entropy < result.measurement.upper
-    assert set(result.measurement.spans) == {"think", "answer"}
+    assert set(result.measurement.spans) == {"think", "answer", "think_sequence", "answer_sequence"}
     assert (result.usage.requests, result.usage.prompt_tokens, result.usage.completion_tokens) == (1, 100, 10)
     assert result.parse_problem == ""
     assert "pale disc" in result.steps[1].text
@@ -191,7 +193,7 @@ async def test_deliberation_argues_each_candidate_then_samples_and_clusters_by_c
     assert "hard exudate: superior temporal 1" in text
     assert "hard exudate" not in double.requests[0]["messages"][1]["content"][0]["text"]
     assert [(entry.concept_id, entry.probability) for entry in result.differential] == [("glaucoma", 0.5), ("cataract", 0.25)]
-    assert result.measurement.method == "semantic_entropy"
+    assert result.measurement.method == SEMANTIC
     assert result.measurement.lower == pytest.approx(-(0.5 * math.log(0.5) + 2 * 0.25 * math.log(0.25)))
     assert "Glaucoma 2, Cataract 1" in result.steps[1].text
     assert "Useless: 1" in result.steps[1].text

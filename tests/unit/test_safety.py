@@ -207,7 +207,7 @@ class TestRoutes:
 
 
 def test_the_moving_average_keeps_mostly_what_it_knew() -> None:
-    assert uncertainty.updated_threshold(1.0, 2.0, 0.98) == pytest.approx(1.02)
+    assert uncertainty.updated_average(1.0, 2.0, Dial(momentum=0.98)) == pytest.approx(1.02)
     store = ThresholdStore(Dial(warm_up=0, momentum=0.9))
     store.observe("p", 1.5, 1.0)
     assert store.observe("p", 1.0, 1.0) == pytest.approx(1.05)
@@ -225,3 +225,11 @@ def test_the_localizer_against_the_answer_is_doubt(library: Library) -> None:
     assert disagreement(library, (entry("central_retinal_vein_occlusion"),), [seen]) == 0
     assert disagreement(library, (entry("unlisted_x"),), [seen]) == 0
     assert disagreement(library, (), [seen]) == 0
+
+
+def test_a_clear_photograph_against_a_diagnosis_that_shows_lesions_is_doubt(library: Library) -> None:
+    clear = Finding(finding_id="no_retinal_lesion_seen", name="c", presence="present", source="localizer", weight=0.9)
+    told = clear.model_copy(update={"source": "narrative"})
+    assert disagreement(library, (entry("central_retinal_vein_occlusion"),), [clear]) == pytest.approx(0.9 * UNEXPECTED_NATS)
+    assert disagreement(library, (entry("central_retinal_vein_occlusion"),), [told]) == 0
+    assert disagreement(library, (entry("acute_angle_closure"),), [clear]) == 0

@@ -63,3 +63,21 @@ def test_a_dial_that_does_not_learn_never_touches_the_disk(tmp_path: Path) -> No
     assert store.observe("p", 9.0, 1.25) == 1.25
     store.close()
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_run_of_hard_cases_does_not_wind_the_average_up() -> None:
+    store = ThresholdStore(Dial(momentum=0.5, warm_up=0, floor=0.5, ceiling=1.5))
+    for _ in range(50):
+        store.observe("p", 100.0, 1.0)
+    assert store.observe("p", 0.5, 1.0) == 1.5
+    assert store.observe("p", 0.5, 1.0) == pytest.approx(1.0)
+    store.close()
+
+
+def test_the_average_follows_the_initial_threshold(tmp_path: Path) -> None:
+    """A changed setting, or a question with more options, is another scale: what was learnt is a share of it."""
+    store = ThresholdStore(EAGER, tmp_path / "t.sqlite")
+    store.observe("p", 3.0, 1.0)
+    assert store.observe("p", None, 0.5) == pytest.approx(1.0)
+    assert store.observe("p", 2.0, 0.0) == 0.0
+    store.close()

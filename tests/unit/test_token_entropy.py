@@ -9,16 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.letters import letter_distribution
 from agent.token_entropy import (
     Token,
-    agreement_bounds,
     entropy_bounds,
     joint_probability,
-    letter_distribution,
     mean_bounds,
+    sequence_bounds,
     tokens_within,
     unknown,
 )
+from tools.entropy_tap.coding import RES
 
 DISTRIBUTIONS = st.lists(st.floats(1e-6, 1.0), min_size=2, max_size=60).map(lambda ws: sorted((w / sum(ws) for w in ws), reverse=True))
 LOGPROBS = st.lists(st.floats(allow_nan=True, allow_infinity=True, width=32), max_size=8)
@@ -132,8 +133,23 @@ def test_letters_sum_to_one_and_unseen_mass_favours_none(seen: dict[str, float])
     assert distribution["A"] - distribution["B"] == pytest.approx(seen.get("A", 0) - seen.get(" B", 0))
 
 
-def test_agreement_of_samples() -> None:
-    assert agreement_bounds({"a": 5, "b": 5}).lower == pytest.approx(math.log(2))
-    assert agreement_bounds({"a": 10}).decision < agreement_bounds({"a": 3}).decision < agreement_bounds({"a": 1}).decision
-    with pytest.raises(ValueError, match="at least one"):
-        agreement_bounds({})
+
+@given(st.lists(st.tuples(DISTRIBUTIONS, st.booleans()), min_size=1, max_size=8), st.integers(1, 6))
+def test_a_span_of_told_and_bounded_tokens_holds_the_true_sum(positions: list[tuple[list[float], bool]], k: int) -> None:
+    """Tokens whose entropy a tap told stand beside tokens of which only the likeliest alternatives are known."""
+    told, carried, tokens = 0.0, 0.0, []
+    for distribution, exact in positions:
+        true = true_entropy(distribution)
+        told += true
+        steps = round((true + carried) / RES)
+        carried += (true - steps * RES) if exact else 0.0
+        alternatives = tuple((str(i), math.log(p)) for i, p in enumerate(distribution[:k]))
+        tokens.append(Token("0", math.log(distribution[0]), alternatives, entropy=max(0, steps) * RES if exact else None))
+    bounds = sequence_bounds(tokens, 60)
+    assert bounds.lower - 1e-6 <= told <= bounds.upper + 1e-6
+    mean = mean_bounds(tokens, 60)
+    assert (mean.lower * len(tokens), mean.upper * len(tokens)) == pytest.approx((bounds.lower, bounds.upper))
+
+
+def test_a_sum_far_above_one_tells_nothing() -> None:
+    assert entropy_bounds([math.log(0.9)] * 5, 1000) == unknown(1000)

@@ -52,7 +52,7 @@ def test_disagreement_counts_as_uncertainty() -> None:
 
 def test_remeasuring_keeps_threshold_and_dial() -> None:
     first = uncertainty.report(Measurement(entropy=2.0, lower=2.0, upper=2.0, method="a"), 0.0, 1.0, Dial())
-    second = uncertainty.remeasured(first, Measurement(entropy=0.5, lower=0.4, upper=0.6, method="b"), 0.0)
+    second = uncertainty.remeasured(first, Measurement(entropy=0.5, lower=0.4, upper=0.6, method="b"), 0.0, first.threshold)
     assert (second.threshold, second.omega, second.depth, second.initial_entropy) == (1.0, first.omega, first.depth, 2.0)
     assert (second.entropy, second.rounds, second.method) == (0.5, 1, "b")
 

@@ -70,7 +70,8 @@ def decode(values: Sequence[float], temperature: float = 1.0) -> list[Reading]:
     >>> decode([-32.5, -64.25])
     [Reading(logprob=-0.5, entropy=0.0), Reading(logprob=-0.25, entropy=0.05)]
     """
-    return [_read(value, _divisor(temperature)) for value in values]
+    divisor = _divisor(temperature)
+    return [_read(value, divisor) for value in values]
 
 
 def beside(value: float, others: Iterable[float], temperature: float = 1.0) -> list[float]:
@@ -79,9 +80,10 @@ def beside(value: float, others: Iterable[float], temperature: float = 1.0) -> l
     >>> beside(-64.25, [-65.0, -9999.0])[0]
     -1.0
     """
-    _read(value, _divisor(temperature))
+    divisor = _divisor(temperature)
+    _read(value, divisor)
     lowered = STEP * math.floor((ROUNDING - value) / STEP)
-    return [min(0.0, (other + lowered) * _divisor(temperature)) if math.isfinite(other) else other for other in others]
+    return [min(0.0, (other + lowered) * divisor) if math.isfinite(other) else other for other in others]
 
 
 def tapped(values: Sequence[float]) -> bool:
@@ -94,7 +96,7 @@ def tapped(values: Sequence[float]) -> bool:
 
 
 def _read(value: float, divisor: float) -> Reading:
-    if not tapped((value,)):
+    if not (math.isfinite(value) and value <= ROUNDING - STEP):
         raise ValueError(f"{value!r} was not written by the entropy tap")
     units = math.floor((ROUNDING - value) / STEP)
     return Reading(min(0.0, (value + STEP * units) * divisor), round((units - 1) * RES, 10))
