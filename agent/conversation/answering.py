@@ -95,6 +95,7 @@ def _own_words(asked: Asked, report: CaseReport, deps: Deps) -> str:
 def _evidence(question: str, asked: Asked, report: CaseReport, deps: Deps) -> tuple[Evidence, ...]:
     """The statements that go with an answer; those that dispute one of them follow it."""
     leading = tuple(e.concept_id for e in report.differential[:1])
+    found: Sequence[Evidence]
     match asked.intent:
         case "versus":
             wanted = tuple(dict.fromkeys((*asked.conditions, *leading)))

@@ -62,12 +62,13 @@ _LOW, _HIGH = 0.0, 199.0
 
 def hear(turn: TurnInput, pending: Question | None, known: Demographics, reader: NarrativeReader, library: Library) -> Heard:
     """A later turn of a case. `known` is what is already known of the patient: an age told again is no news."""
-    stated, asked = [], []
+    stated: list[str] = []
+    asked: list[str] = []
     for sentence in sentences(turn.text):
         (asked if interrogative(sentence.text) else stated).append(sentence.text)
     answer = AnswerReader(reader, library).read(stated, pending, unknown=turn.unknown)
     facts = [answer.words] if answer.words else []
-    unread = []
+    unread: list[str] = []
     if answer.rest:
         together = " ".join(answer.rest)
         (facts if says_something(together, reader, known) else unread).append(together)

@@ -56,7 +56,7 @@ def understood(question: str, differential: Differential, library: Library, read
         return Asked(intent="versus", conditions=named)
     for intent, cue in (("urgency", _URGENCY), ("doubt", _DOUBT), ("images", _IMAGES), ("diagnosis", _DIAGNOSIS)):
         if cue.search(question) and not (intent != "urgency" and _TREATING.search(question)):
-            return Asked(intent=intent, conditions=named)  # type: ignore[arg-type]
+            return Asked(intent=intent, conditions=named)
     return Asked(intent="guidelines", conditions=named)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import Literal
 
-from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import Runtime
 from langgraph.types import Command, interrupt
 
@@ -20,6 +19,7 @@ from agent.evidence import Claim
 from agent.graph import compiled as case_graph
 from agent.imaging import ImageInput
 from agent.state import CaseInput, Earlier
+from agent.walk import RECURSION_LIMIT
 
 
 async def hear(state: ConversationState, runtime: Runtime[Deps]) -> Update:
@@ -51,7 +51,7 @@ async def hear(state: ConversationState, runtime: Runtime[Deps]) -> Update:
     return validated("hear", update)
 
 
-async def walk(state: ConversationState, runtime: Runtime[Deps], config: RunnableConfig) -> Update:
+async def walk(state: ConversationState, runtime: Runtime[Deps]) -> Update:
     """Walks the case with all that was told so far. Images that were localized before are not again; the floor reached before stays."""
     reports: tuple[CaseReport, ...] = of(state, "reports")
     seen = {found.image.sha256: found for report in reports for found in report.images}
@@ -64,7 +64,7 @@ async def walk(state: ConversationState, runtime: Runtime[Deps], config: Runnabl
         ),
         earlier=Earlier(images=tuple(seen.values()), floor=state.get("floor")),
     )
-    final = await case_graph().ainvoke(given, config, context=runtime.context)
+    final = await case_graph().ainvoke(given, {"recursion_limit": RECURSION_LIMIT}, context=runtime.context)
     return validated(
         "walk",
         {

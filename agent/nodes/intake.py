@@ -26,7 +26,13 @@ async def intake(state: CaseState, deps: Deps) -> Update:
         raise ImageError(f"{len(request.images)} images given; at most {limits.max_images} (intake.max_images)")
     if not narrative and not request.images:
         raise InputError("the case is empty: give a narrative, an image, or both")
-    images = tuple([await asyncio.to_thread(stored, deps, i, n) for n, i in enumerate(request.images, start=1)])
+    known = {found.image.sha256: found.image for found in state["earlier"].images} if "earlier" in state else {}
+    images = tuple(
+        [
+            known[i.sha256].model_copy(update={"number": n}) if i.sha256 in known else await asyncio.to_thread(stored, deps, i, n)
+            for n, i in enumerate(request.images, start=1)
+        ]
+    )
     case = Case(
         case_id=request.case_id or _case_id(narrative, images, choices), narrative=narrative, language=detect(narrative), options=choices
     )

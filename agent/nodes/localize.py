@@ -21,8 +21,7 @@ async def localize(state: CaseState, deps: Deps) -> Update:
     known = {found.image.sha256: found for found in state["earlier"].images} if "earlier" in state else {}
     again = [image.number for image in images if image.sha256 in known]
     seen = tuple([_renumbered(known[i.sha256], i) if i.sha256 in known else await asyncio.to_thread(_localized, deps, i) for i in images])
-    notes = (_reused(again, len(images)),) if again else ()
-    notes += tuple(f"image {f.image.number}: {f.note}" for f in seen if f.note)
+    notes = ((_reused(again, len(images)),) if again else ()) + tuple(f"image {f.image.number}: {f.note}" for f in seen if f.note)
     return {"image_findings": seen, "findings": findings_from(seen), "notes": notes}
 
 
