@@ -68,7 +68,7 @@ def create_app(
     telling.install(app)
 
     def most(path: str) -> int:
-        if path == "/api/images":
+        if path == "/api/images" or path.startswith("/_nicegui/"):  # the page's own uploads
             return settings.intake.max_image_bytes + FORM_ROOM
         if path in ("/v1/chat/completions", "/api/cases") or path.endswith("/turns"):
             return service.max_chat_bytes

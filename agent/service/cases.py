@@ -24,6 +24,7 @@ OUTCOMES = {"refer_to_human": "Referred to a human", "ungradable": "Cannot be ju
 class Cases:
     def __init__(self, house: House) -> None:
         self._house = house
+        self._starting: set[str] = set()
 
     async def open(self, caller: Caller, given: TurnGiven) -> tuple[CaseRow, Running]:
         """A new case with its first turn, which is being walked. Raises what `Pool.check` and `_input` raise; then no case was opened."""
@@ -179,8 +180,17 @@ class Cases:
     async def _start(self, row: CaseRow, turn: TurnInput | None, earlier: int = 0) -> Running:
         images: Sequence[str] = [i.sha256 for i in turn.images if i.sha256 is not None] if turn is not None else []
         text = turn.model_dump_json() if turn is not None else ""
-        await asyncio.to_thread(self._house.register.accept, row.case_id, text, images, earlier)
-        return self._launch(row.case_id, turn)
+        if row.case_id in self._starting:
+            raise Conflict("this case has a turn that has not ended: wait for its reply, or cancel it")
+        self._starting.add(row.case_id)
+        try:
+            self._house.pool.check(row.case_id)
+            accepted = await asyncio.to_thread(self._house.register.accept, row.case_id, text, images, earlier)
+            if not accepted or row.case_id in self._house.going:
+                raise NotFound(NO_SUCH_CASE)
+            return self._launch(row.case_id, turn)
+        finally:
+            self._starting.discard(row.case_id)
 
     def _launch(self, case_id: str, turn: TurnInput | None) -> Running:
         async def work(hear: OnEvent) -> Reply:

@@ -38,10 +38,13 @@ class Waiting(Value):
 
 
 class Stopped(Value):
-    """The turn was stopped at the caller's wish, or because the service is about to stop; it can be resumed."""
+    """The turn was stopped at the caller's wish, or because the service is about to stop.
+
+    `resumable`: it goes on from where it was, by itself or when asked. A turn that was cancelled before it began is gone.
+    """
 
     why: Literal["cancelled", "draining"]
-    resumable: bool = True
+    resumable: bool
 
 
 NAMES |= {Waiting: "waiting", Stopped: "stopped"}

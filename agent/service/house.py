@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from agent.conversation.conversations import Conversations
 from agent.deps import Deps
-from agent.errors import ConversationError, ImageError
+from agent.errors import BusyError, ConversationError, ImageError
 from agent.imaging import ImageRef
 from agent.service.access import Caller, Gate
 from agent.service.audit import Audit
@@ -29,7 +28,7 @@ from agent.settings import Settings
 @dataclass(frozen=True)
 class House:
     """The parts of the service. `decoding` bounds how many images are decoded at once; `changing_images` is held while it is decided
-    whose bytes stay."""
+    whose bytes stay; `going` are the cases being deleted, which no turn may start in."""
 
     settings: Settings
     deps: Deps
@@ -45,6 +44,7 @@ class House:
     pool: Pool
     decoding: asyncio.Semaphore
     changing_images: asyncio.Lock
+    going: set[str] = field(default_factory=set)
 
     @classmethod
     def built(cls, deps: Deps, conversations: Conversations, models: Mapping[str, Stateless], settings: Settings) -> House:
@@ -91,11 +91,19 @@ class House:
 
     async def remove(self, case_id: str) -> None:
         """Removes a case: its turn is stopped, its checkpoints, its rows, and the bytes of images that nobody else holds."""
-        await self.pool.stop(case_id)
-        self.pool.forget(case_id)
-        with suppress(ConversationError):  # no turn of it was ever walked
-            await self.conversations.delete(case_id, images=False)
-        await self.remove_images(lambda: self.register.forget(case_id))
+        self.going.add(case_id)
+        try:
+            await self.pool.stop(case_id)
+            self.pool.forget(case_id)
+            try:
+                await self.conversations.delete(case_id, images=False)
+            except BusyError:
+                raise
+            except ConversationError:
+                pass  # no turn of it was ever walked
+            await self.remove_images(lambda: self.register.forget(case_id))
+        finally:
+            self.going.discard(case_id)
 
     async def remove_images(self, unheld: Callable[[], Sequence[str]]) -> None:
         """Deletes the bytes of the images that `unheld` let go of."""

@@ -56,14 +56,20 @@ class Register:
         query = f"SELECT * FROM cases {where} ORDER BY updated DESC, case_id LIMIT ? OFFSET ?"
         return tuple(_case(row) for row in self._database.rows(query, *values, limit, offset))
 
-    def accept(self, case_id: str, turn: str, images: Iterable[str], earlier: int) -> None:
-        """Remembers a turn until it is settled: after a crash or a stop it is walked on from what is kept here."""
+    def accept(self, case_id: str, turn: str, images: Iterable[str], earlier: int) -> bool:
+        """Remembers a turn until it is settled: after a crash or a stop it is walked on from what is kept here.
+
+        False when the case is gone: it was deleted meanwhile.
+        """
         now = self._now().timestamp()
         with self._database.writing() as connection:
+            if connection.execute("SELECT 1 FROM cases WHERE case_id = ?", (case_id,)).fetchone() is None:
+                return False
             connection.execute("INSERT OR REPLACE INTO unsettled VALUES (?, ?, ?, ?)", (case_id, turn, earlier, now))
             connection.execute("UPDATE cases SET updated = ?, problem = '' WHERE case_id = ?", (now, case_id))
             for sha256 in images:
                 connection.execute("INSERT OR IGNORE INTO case_images VALUES (?, ?)", (case_id, sha256))
+        return True
 
     def settle(self, case_id: str, *, turns: int | None = None, headline: str = "", urgency: Urgency | None = None, problem: str = "") -> None:
         """Forgets the accepted turn: it was answered (`turns` so far), or failed with a `problem`."""

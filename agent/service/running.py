@@ -143,7 +143,7 @@ class Pool:
             self._past[running.name] = running.run
             asyncio.get_running_loop().call_later(self._kept, self._drop, running.name, running.run)
             if running.stopping is not None and walk.cancelled():
-                running.run.tell(Stopped(why=running.stopping))
+                running.run.tell(Stopped(why=running.stopping, resumable=running.started or running.stopping == "draining"))
             elif error is not None:
                 running.run.tell(problem_of(error) if isinstance(error, FoveaError) else INTERNAL)
             else:

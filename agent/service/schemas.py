@@ -15,7 +15,6 @@ from agent.service.keys import Role
 from agent.values import Value
 
 
-
 def _encodable(text: str) -> str:
     try:
         text.encode()
