@@ -41,7 +41,7 @@ class GatedReasoner(ScriptedReasoner):
 
     async def assess(self, dossier: Dossier) -> Assessment:
         self.entered += 1
-        while not self.gate.is_set():
+        while not self.gate.is_set():  # noqa: ASYNC110 - opened from the test's own thread
             await asyncio.sleep(0.005)
         return await super().assess(dossier)
 
@@ -79,7 +79,7 @@ def stored(deps: Deps) -> Deps:
 
 def application(deps: Deps, **service: Any) -> FastAPI:
     """The application on these parts; `service` are settings of its section."""
-    changed = deps.settings.model_copy(update={"service": Service(**service)})
+    changed = deps.settings.model_copy(update={"service": Service(**{"drain_seconds": 2, **service})})
     deps = stored(replace(deps, settings=changed))
     return create_app(deps, Conversations(deps, InMemorySaver(serde=serializer())), changed)
 

@@ -77,7 +77,8 @@ def _warm(deps: Deps) -> None:
         deps.retriever.search("warm", 1)
 
 
-def _model(kind: Any, settings: Settings, deps: Deps, built: list[Deps]) -> Stateless:
+def offered(kind: Any, settings: Settings, deps: Deps, built: list[Deps]) -> Stateless:
+    """A reasoner as /v1 offers it; what is built for it joins `built`, to be closed with the rest."""
     if kind == deps.reasoner.identity.kind and not deps.reasoner.identity.reads_images:
         return in_memory(deps)
     # What is sent to /v1 is not kept, so its images stay in memory, and a reasoner that reads images must look there.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -259,3 +260,63 @@ def test_an_image_as_a_data_url_is_kept_as_the_callers(served: Served) -> None:
 def test_health_and_readiness(served: Served) -> None:
     assert served.client.get("/healthz").json() == {"status": "ok"}
     assert served.client.get("/readyz").json() == {"status": "ok"}
+
+
+def test_the_system_asks_and_accepts_not_known(served: Served) -> None:
+    """A thin case lacks the fact that would change most: it is asked for, and 'not known' is an answer."""
+    client = served.client
+    answer = client.post("/api/cases?wait=true", json={"text": "A 58-year-old man has a little blurred vision in the left eye."}).json()
+    asked = answer["reply"]["question"]
+    assert asked["text"]
+    assert asked["expected_gain"] > 0
+    case_id = answer["case_id"]
+    assert client.get(f"/api/cases/{case_id}").json()["pending"] == asked
+    after = client.post(f"/api/cases/{case_id}/turns?wait=true", json={"unknown": True})
+    assert after.status_code == 202, after.text
+    following = after.json()["reply"]["question"]
+    assert following is None or following["finding_id"] != asked["finding_id"], "what is not known is not asked again"
+
+
+def test_a_new_fact_says_what_it_changed(served: Served) -> None:
+    client = served.client
+    case_id = client.post("/api/cases?wait=true", json={"text": "A 74-year-old woman has a new headache."}).json()["case_id"]
+    more = "She has jaw claudication, scalp tenderness and sudden loss of vision in the right eye. ESR 95 mm/h."
+    change = client.post(f"/api/cases/{case_id}/turns?wait=true", json={"text": more}).json()["reply"]["change"]
+    assert change["urgency_after"] == "emergency"
+    assert change["diagnosis_after"]["concept_id"] == "giant_cell_arteritis"
+    assert change["summary"]
+
+
+def test_two_turns_of_one_case_at_once_are_one(gated: tuple[Served, GatedReasoner]) -> None:
+    """Of many that come together one is taken and the others are told to wait; none replaces another."""
+    served, reasoner = gated
+    reasoner.gate.set()
+    case_id = served.client.post("/api/cases?wait=true", json={"text": TEXT}).json()["case_id"]
+    reasoner.gate.clear()
+
+    def say(number: int) -> int:
+        with httpx.Client(base_url=served.url, timeout=30) as client:
+            return client.post(f"/api/cases/{case_id}/turns", json={"text": f"She is {number} years old and has a headache."}).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        statuses = sorted(pool.map(say, range(30, 38)))
+    assert statuses == [202] + [409] * 7
+    reasoner.gate.set()
+    wait_for(lambda: served.client.get(f"/api/cases/{case_id}").json()["summary"]["state"] == "idle")
+    view = served.client.get(f"/api/cases/{case_id}").json()
+    assert len(view["replies"]) == 2
+    assert served.house.register.unsettled() == ()
+
+
+def test_a_waiting_turn_that_is_cancelled_is_gone(gated: tuple[Served, GatedReasoner]) -> None:
+    served, reasoner = gated
+    opened(served.client)
+    wait_for(lambda: reasoner.entered == 1)
+    case_id = opened(served.client)
+    assert served.client.post(f"/api/cases/{case_id}/cancel").json()["state"] == "new"
+    with served.client.stream("GET", f"/api/cases/{case_id}/events") as response:
+        *_, (_, name, data) = heard(response)
+    assert (name, data) == ("stopped", {"why": "cancelled", "resumable": False})
+    assert served.client.post(f"/api/cases/{case_id}/resume").status_code == 409
+    reasoner.gate.set()
+    assert served.client.post(f"/api/cases/{case_id}/turns?wait=true", json={"text": TEXT}).status_code == 202

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import random
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from PIL import Image
 
 from agent.deps import Deps
 from agent.service.retention import sweep
-from tests.serving import TEXT, GatedReasoner, Served, all_bytes, application, listening, wait_for
+from tests.serving import TEXT, GatedReasoner, all_bytes, application, listening, wait_for
 
 Make = Callable[..., Deps]
 MARKER = "Zaphod-Quintillion-4711"
@@ -143,3 +144,26 @@ async def test_nothing_of_a_case_is_in_the_metrics_or_the_log(quick: Make, caplo
         for text in (scraped, "\n".join(r.getMessage() for r in caplog.records if r.name.startswith(("fovea", "agent", "uvicorn")))):
             for secret in (MARKER, case_id, sha256, "pain on eye movement"):
                 assert secret not in text
+
+
+def test_a_turn_that_comes_while_its_case_is_deleted_starts_nothing(quick: Make) -> None:
+    """Whichever comes first, no walk goes on in a case that is gone, and nothing of it is written afterwards."""
+    with listening(application(quick())) as served:
+        directory = served.house.settings.data_directory
+        for _ in range(8):
+            case_id = str(served.client.post("/api/cases?wait=true", json={"text": TEXT}).json()["case_id"])
+
+            def say(number: int, case_id: str = case_id) -> int:
+                with httpx.Client(base_url=served.url, timeout=30) as client:
+                    if number == 2:
+                        return client.delete(f"/api/cases/{case_id}").status_code
+                    return client.post(f"/api/cases/{case_id}/turns", json={"text": NARRATIVE}).status_code
+
+            with ThreadPoolExecutor(5) as pool:
+                statuses = list(pool.map(say, range(5)))
+            assert statuses[2] == 204, statuses
+            assert set(statuses) <= {202, 204, 404, 409}
+            wait_for(lambda: served.house.pool.busy == served.house.pool.waiting == 0)
+            assert served.client.get(f"/api/cases/{case_id}").status_code == 404
+            assert MARKER.encode() not in all_bytes(directory)
+        assert served.house.register.unsettled() == ()
