@@ -57,7 +57,7 @@ async def opened(settings: Settings) -> AsyncIterator[FastAPI]:
     deps = await asyncio.to_thread(build, settings, settings.service.reasoner)
     built = [deps]
     try:
-        models = {f"fovea-{kind}": await asyncio.to_thread(_model, kind, settings, deps, built) for kind in settings.service.models}
+        models = {f"fovea-{kind}": await asyncio.to_thread(offered, kind, settings, deps, built) for kind in settings.service.models}
         warming = asyncio.create_task(asyncio.to_thread(_warm, deps), name="warming")
         async with open_saver(settings) as saver:
             app = create_app(deps, Conversations(deps, saver), settings, models)
