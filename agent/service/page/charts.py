@@ -31,7 +31,7 @@ def differential(report: CaseReport) -> dict[str, Any]:
         "legend": {"show": thought, "top": 0, "data": ["first pass", "after deeper thinking"]},
         "tooltip": {"trigger": "axis", "axisPointer": {"type": "shadow"}},
         "xAxis": {"type": "value", "min": 0, "max": 100, "axisLabel": {"formatter": "{value} %"}},
-        "yAxis": {"type": "category", "data": names, "axisLabel": {"width": 190, "overflow": "break", "color": "#1b2b34"}},
+        "yAxis": {"type": "category", "data": names, "axisLabel": {"width": 170, "overflow": "break", "lineHeight": 13, "interval": 0, "color": "#1b2b34"}},
         "series": series,
     }
 

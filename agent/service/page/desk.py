@@ -25,6 +25,10 @@ from agent.service.problems import Forbidden, Unauthenticated
 from agent.service.running import Running
 from agent.service.schemas import TurnGiven
 
+HINT = (
+    "Write what the patient said and what was found, add photographs, and send. Then ask: why not another diagnosis, how soon, why unsure; "
+    "or add what came back, and see what it changes."
+)
 SHOWN_WORDS = 280
 """Characters of a model's words shown while it writes."""
 
@@ -46,6 +50,7 @@ class Desk:
             return
         caller = await self._caller()
         view = await self._cases.view(caller, self._case_id)
+        self._hint.set_visibility(False)
         for number, turn in enumerate(view.inputs):
             with self._chat:
                 messages.said(turn.text or ("(not known)" if turn.unknown else ""), len(turn.images))
@@ -84,6 +89,8 @@ class Desk:
         with ui.element("section").classes("fv-card fv-talk").props('aria-label="Conversation"'):
             ui.html("The case, talked through", tag="h2")
             self._chat = ui.element("div").classes("fv-chat").props('tabindex=0 role="log" aria-live="polite" aria-label="Conversation"')
+            with self._chat:
+                self._hint = ui.label(HINT).classes("fv-hint")
             self._stages = ui.element("div").classes("fv-stages").props('role="status" aria-label="Stages"').mark("stages")
             self._words = ui.label("").classes("fv-words")
             self._thumbs = ui.element("div").classes("fv-row")
@@ -92,12 +99,13 @@ class Desk:
             self._box.on("keydown.enter.exact.prevent", self._send)
             with ui.element("div").classes("fv-row mt-2"):
                 limits = self._house.settings.intake
-                ui.upload(
-                    label="Add images", multiple=True, auto_upload=True, max_file_size=limits.max_image_bytes, max_files=limits.max_images,
+                upload = ui.upload(
+                    multiple=True, auto_upload=True, max_file_size=limits.max_image_bytes, max_files=limits.max_images,
                     on_upload=self._uploaded, on_rejected=lambda: self._tell("This file is too large, or there are too many."),
-                ).props('accept="image/*,.dcm,.tif,.tiff" flat dense aria-label="Add images"').style("max-width:260px")  # fmt: skip
-                self._send_button = ui.button("Send", on_click=self._send).props("unelevated")
-                self._stop_button = ui.button("Stop", on_click=self._stop).props("outline color=negative")
+                ).props('accept="image/*,.dcm,.tif,.tiff" aria-hidden=true').classes("fv-hidden")  # fmt: skip
+                ui.button("Add images", icon="add_photo_alternate", on_click=lambda: upload.run_method("pickFiles")).props("outline no-caps")
+                self._send_button = ui.button("Send", icon="send", on_click=self._send).props("unelevated no-caps")
+                self._stop_button = ui.button("Stop", on_click=self._stop).props("outline color=negative no-caps")
                 self._stop_button.set_visibility(False)
 
     async def _caller(self, *, changing: bool = False) -> Caller:
@@ -172,6 +180,7 @@ class Desk:
         self._box.value = ""
         self._uploads = []
         self._thumbs.clear()
+        self._hint.set_visibility(False)
         with self._chat:
             messages.said(given.text or ("Not known" if given.unknown else ""), len(given.images))
         self._to_the_end()
@@ -214,7 +223,6 @@ class Desk:
                     with self._chat:
                         messages.failed("This turn was stopped.", self._resume)
             self._busy(False)
-            self._to_the_end()
 
     def _busy(self, busy: bool) -> None:
         self._following = busy
@@ -265,4 +273,8 @@ class Desk:
         ui.navigate.to("/sign-in")
 
     def _to_the_end(self) -> None:
-        ui.run_javascript("setTimeout(() => { const c = document.querySelector('.fv-chat'); if (c) c.scrollTop = c.scrollHeight; }, 60)")
+        """The beginning of the last message into view: what matters most of an answer stands there."""
+        ui.run_javascript(
+            "setTimeout(() => { const c = document.querySelector('.fv-chat'), m = c && c.querySelectorAll(':scope > .fv-msg'); "
+            "if (m && m.length) c.scrollTop = m[m.length - 1].offsetTop - c.offsetTop - 4; }, 80)"
+        )

@@ -18,7 +18,8 @@ class ImagePanel:
     def __init__(self) -> None:
         self._case_id = ""
         self._images: Sequence[ImageFindings] = ()
-        self._number, self._zoom, self._chosen = 0, 0, None
+        self._number, self._zoom = 0, 0
+        self._chosen: int | None = None
         self._hidden: set[str] = set()
         self._view: ui.interactive_image | None = None
         with ui.element("section").classes("fv-card").props('aria-label="Images"'):
@@ -73,7 +74,7 @@ class ImagePanel:
         (self._hidden.discard if shown else self._hidden.add)(kind)
         self._paint()
 
-    def _turn(self, event: events.ValueChangeEventArguments) -> None:
+    def _turn(self, event: events.ValueChangeEventArguments[int]) -> None:
         self._number, self._chosen = int(event.value), None
         self._draw()
 

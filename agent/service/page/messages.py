@@ -1,10 +1,11 @@
-"""What is said, as it stands on the page. Words of users, models and documents are shown as text or as sanitized Markdown, never run."""
+"""What is said, as it stands on the page. Words of users, models and documents are shown as text, or as Markdown that can
+neither load nor run anything."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable
 
+from markdown_it import MarkdownIt
 from nicegui import ui
 
 from agent.conversation.values import Question, Reply
@@ -13,6 +14,7 @@ from agent.service.footnotes import cited_claims
 from agent.wording import named, percent, plain_text
 
 OUTCOMES = {"refer_to_human": "Refer to a human: no diagnosis is given", "ungradable": "Ungradable: the images cannot be judged"}
+_MARKDOWN = MarkdownIt("commonmark", {"html": False}).disable(["link", "image", "autolink", "reference"])
 Open = Callable[[Citation], Awaitable[None]]
 
 
@@ -33,10 +35,7 @@ def replied(reply: Reply, open_citation: Open, unknown: Callable[[], Awaitable[N
                 title = f"{report.diagnosis.name} ({percent(report.diagnosis.probability)})" if report.diagnosis else OUTCOMES[report.outcome]
                 ui.label(title)
             ui.label(f"{report.triage.urgency.capitalize()}: {report.triage.time_frame}").classes(f"fv-urgency fv-{report.triage.urgency}")
-        if reply.change is not None and reply.change.summary:
-            with ui.element("div").classes("fv-change"):
-                ui.label(f"What changed: {plain_text(reply.change.summary)}")
-        ui.markdown(harmless(reply.text))
+        ui.html(shown(reply.text)).classes("fv-text")
         cited = cited_claims(reply)
         if cited:
             with ui.element("div").props('role="list" aria-label="Citations"'):
@@ -59,15 +58,13 @@ def failed(message: str, again: Callable[[], Awaitable[None]] | None = None) -> 
             ui.button("Go on from where it stopped", on_click=again).props("flat dense")
 
 
-def harmless(markdown: str) -> str:
-    """Markdown without HTML, images and links: a narrative that is quoted in a reply must not load or open anything.
+def shown(markdown: str) -> str:
+    """Markdown as HTML in which nothing is loaded, opened or run: no HTML of its own, no images, no links.
 
-    >>> harmless("a <script>x</script> ![p](http://e/x.png) [t](http://e) **b** [1]")
-    'a &lt;script&gt;x&lt;/script&gt; p (http://e/x.png) t (http://e) **b** [1]'
+    >>> shown("a <script>x</script> ![p](http://e/x.png) [t](http://e) **b**")
+    '<p>a &lt;script&gt;x&lt;/script&gt; ![p](http://e/x.png) [t](http://e) <strong>b</strong></p>\\n'
     """
-    text = plain_text(markdown, keep="\n").replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    text = re.sub(r"(?m)^(\s*)&gt;", r"\1>", text)  # quotations stay quotations
-    return re.sub(r"!?\[([^\]]*)\]\(([^)\s]*)[^)]*\)", r"\1 (\2)", text)
+    return _MARKDOWN.render(plain_text(markdown, keep="\n"))
 
 
 def _chip(words: str, citation: Citation, open_citation: Open, extra: str = "") -> None:

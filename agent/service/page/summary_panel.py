@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from nicegui import ui
 
-from agent.domain import CaseReport
+from agent.domain import CaseReport, RuleHit
 from agent.service.page import charts
 from agent.wording import named
 
 
 class RedFlagBand:
-    """Across the whole page, and absent while there is nothing to say."""
+    """Across the whole page, and absent while there is nothing to say. What is urgent is told in full, the rest can be opened."""
 
     def __init__(self) -> None:
         self._root = ui.element("div").props('role="alert"')
@@ -19,14 +19,23 @@ class RedFlagBand:
         self._root.clear()
         if report is None or not report.triage.rules:
             return
-        with self._root, ui.element("div").classes("fv-band").mark("red-flags"):
-            for hit in report.triage.rules:
-                with ui.element("h2"):
-                    ui.label(f"Red flag: {hit.title}. {hit.urgency.upper()}, {hit.time_frame}")
-                with ui.element("p"):
-                    ui.label(f"Because: {'; '.join(hit.because)}")
-                with ui.element("p"):
-                    ui.label(f"Source: {named(hit.source)}")
+        grave = [hit for hit in report.triage.rules if hit.urgency in ("urgent", "emergency")]
+        rest = [hit for hit in report.triage.rules if hit not in grave]
+        with self._root:
+            if grave:
+                with ui.element("section").classes("fv-band").props('aria-label="Red flags"').mark("red-flags"):
+                    for hit in grave:
+                        self._told(hit, "h2")
+            if rest:
+                with ui.expansion(f"{len(rest)} further rule{'s' if len(rest) > 1 else ''} of lower urgency").classes("fv-lower w-full"):
+                    for hit in rest:
+                        self._told(hit, "h3")
+
+    def _told(self, hit: RuleHit, heading: str) -> None:
+        with ui.element(heading):
+            ui.label(f"{'Red flag: ' if heading == 'h2' else ''}{hit.title}. {hit.urgency.upper()}, {hit.time_frame}")
+        with ui.element("p"):
+            ui.label(f"Because: {'; '.join(hit.because)}. Source: {named(hit.source)}")
 
 
 class SummaryPanel:
@@ -42,7 +51,8 @@ class SummaryPanel:
         with self._root:
             with self._card("Differential"):
                 if report.differential:
-                    ui.echart(charts.differential(report)).style("height:280px").props(f'role="img" aria-label="{_quoted(charts.in_words(report))}"')
+                    words = _quoted(charts.in_words(report))
+                    ui.echart(charts.differential(report)).style("height:280px").props(f'role="img" aria-label="{words}"')
                 else:
                     ui.label("No diagnosis is offered.")
                 ui.label(charts.in_words(report)).classes("fv-sr")
