@@ -11,6 +11,8 @@ from agent.domain import Demographics, Finding
 from knowledge.library import Library
 from knowledge.reading.narrative import NarrativeReader
 
+NOBODY = Demographics()
+
 
 def asked(finding_id: str, library: Library) -> Question:
     return Question(finding_id=finding_id, name=library.finding[finding_id].name, text="?", expected_gain=0.3)
@@ -18,7 +20,7 @@ def asked(finding_id: str, library: Library) -> Question:
 
 @pytest.fixture
 def listen(reader: NarrativeReader, library: Library):
-    def say(text: str, pending: str | None = None, who: Demographics = Demographics(), *, unknown: bool = False) -> Heard:
+    def say(text: str, pending: str | None = None, who: Demographics = NOBODY, *, unknown: bool = False) -> Heard:
         question = asked(pending, library) if pending else None
         return hear(TurnInput(text=text, unknown=unknown), question, who, reader, library)
 
