@@ -45,14 +45,17 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await cases.take_up()
-        sweeping = asyncio.create_task(retention.keep_sweeping(house), name="retention")
+        behind = (
+            asyncio.create_task(cases.take_up_later(await cases.take_up()), name="taking up"),
+            asyncio.create_task(retention.keep_sweeping(house), name="retention"),
+        )
         try:
             yield
         finally:
-            sweeping.cancel()
-            with suppress(asyncio.CancelledError):
-                await sweeping
+            for task in behind:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
             # Drained already where the process was told to stop; a server that just ends loses no turn either.
             await house.pool.drain(service.drain_seconds)
             house.database.close()

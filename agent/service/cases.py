@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
+
+from pydantic import ValidationError
 
 from agent.conversation.values import Conversation, OnEvent, Reply, TurnInput
 from agent.domain import CaseReport
@@ -11,12 +14,13 @@ from agent.errors import ConversationError, FoveaError, InputError
 from agent.imaging import ImageInput
 from agent.service.access import Caller
 from agent.service.house import House
-from agent.service.problems import Conflict, NotFound
+from agent.service.problems import Conflict, Draining, NotFound, Overloaded
 from agent.service.register import CaseRow, Unsettled
 from agent.service.running import Running
 from agent.service.schemas import CaseSummary, CaseView, Said, State, TurnGiven
 from agent.service.uploads import from_data_url
 
+UNREADABLE = "this turn was kept by another version of Fovea and cannot be read: say it again"
 NO_SUCH_CASE = "there is no such case"
 OUTCOMES = {"refer_to_human": "Referred to a human", "ungradable": "Cannot be judged"}
 
@@ -132,28 +136,52 @@ class Cases:
             state = "failed"
         return CaseSummary(**row.model_dump(), state=state)
 
-    async def take_up(self) -> int:
-        """Walks on what an earlier process had accepted and not settled. Returns how many turns that were."""
-        taken = 0
-        for left in await asyncio.to_thread(self._house.register.unsettled):
-            row = await asyncio.to_thread(self._house.register.case, left.case_id)
+    async def take_up(self) -> tuple[Unsettled, ...]:
+        """Walks on what an earlier process had accepted and not settled. Returns what found no place yet, for `take_up_later`."""
+        unsettled = await asyncio.to_thread(self._house.register.unsettled)
+        for number, left in enumerate(unsettled):
+            try:
+                await self._take_up(left)
+            except Overloaded:
+                return unsettled[number:]
+        return ()
+
+    async def take_up_later(self, unsettled: Sequence[Unsettled]) -> None:
+        """Takes them up one by one, as places become free."""
+        for left in unsettled:
+            while True:
+                try:
+                    await self._take_up(left)
+                    break
+                except Overloaded as error:
+                    await asyncio.sleep(error.retry_after or 1.0)
+
+    async def _take_up(self, left: Unsettled) -> None:
+        """Raises `Overloaded` alone: one case that cannot be read must not keep the service from starting."""
+        settle = self._house.register.settle
+        try:
             conversation = await self.conversation(left.case_id)
-            if row is None or self._house.pool.running(left.case_id) is not None:
-                continue
-            answered = len(conversation.replies) if conversation is not None else 0
-            if conversation is not None and answered > left.earlier and not conversation.interrupted:
-                await self._settle(left.case_id, conversation.replies[-1])
-                continue
             turn = _unfinished(left, conversation)
-            self._launch(row.case_id, turn)
-            taken += 1
-        return taken
+        except (FoveaError, ValidationError):
+            await asyncio.to_thread(settle, left.case_id, problem=UNREADABLE)
+            return
+        answered = len(conversation.replies) if conversation is not None else 0
+        if conversation is not None and answered > left.earlier and not conversation.interrupted:
+            await self._settle(left.case_id, conversation.replies[-1])
+        elif turn is None and (conversation is None or not conversation.interrupted):
+            await asyncio.to_thread(settle, left.case_id)
+        else:
+            with suppress(Conflict, Draining):  # its owner was quicker; or the next process takes it up
+                self._launch(left.case_id, turn)
 
     async def _stopped(self, row: CaseRow) -> bool:
         # Asked only where it can be so: a list of cases is not worth reading every conversation.
         if row.turns and not row.problem:
             return False
-        conversation = await self.conversation(row.case_id)
+        try:
+            conversation = await self.conversation(row.case_id)
+        except ConversationError:
+            return False  # it cannot be read; opening it says so
         return conversation is not None and conversation.interrupted
 
     async def _input(self, caller: Caller, owner: str, given: TurnGiven) -> TurnInput:

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from agent.deps import Deps
+from agent.errors import BusyError
 from agent.service.retention import sweep
 from tests.serving import TEXT, GatedReasoner, all_bytes, application, listening, wait_for
 
@@ -167,3 +168,23 @@ def test_a_turn_that_comes_while_its_case_is_deleted_starts_nothing(quick: Make)
             assert served.client.get(f"/api/cases/{case_id}").status_code == 404
             assert MARKER.encode() not in all_bytes(directory)
         assert served.house.register.unsettled() == ()
+
+
+async def test_one_case_that_cannot_be_deleted_keeps_no_other(quick: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Ahead()
+    app = application(quick(clock=clock), retention_days=1)
+    house = app.state.house
+    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as client:
+        ids = [(await client.post("/api/cases?wait=true", json={"text": TEXT})).json()["case_id"] for _ in range(3)]
+        real = house.conversations.delete
+
+        async def stuck(case_id: str, **options: bool) -> None:
+            if case_id == ids[0]:
+                raise BusyError("the database's log is being read")
+            await real(case_id, **options)
+
+        monkeypatch.setattr(house.conversations, "delete", stuck)
+        clock.ahead = timedelta(days=2)
+        assert await sweep(house) == 2
+        monkeypatch.undo()
+        assert await sweep(house) == 1
