@@ -93,10 +93,13 @@ class Database:
             self._connection.execute(f"PRAGMA user_version = {VERSION}")
             self._connection.execute("ROLLBACK")
 
-    def scrub(self) -> None:
-        """Moves the write-ahead log into the file and empties it: deleted text stands in neither."""
+    def scrub(self) -> bool:
+        """Moves the write-ahead log into the file and empties it: deleted text stands in neither.
+
+        False when another process read the file all the while: then the log still holds it, until the next scrub.
+        """
         with self._lock:
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            return not any(row[0] for row in self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
 
     def close(self) -> None:
         with self._lock:

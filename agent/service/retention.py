@@ -31,6 +31,8 @@ async def sweep(house: House) -> int:
                 await asyncio.to_thread(house.audit.note, "retention", LOCAL, "admin", "case.expire", case_id)
                 gone += 1
     await house.remove_images(lambda: house.register.forget_unused_images(timedelta(hours=service.unused_image_hours)))
+    if not await asyncio.to_thread(house.database.scrub):
+        log.warning("the log of the service's database is being read by another process and is emptied later")
     return gone
 
 

@@ -133,6 +133,9 @@ def test_a_page_signs_in_changes_something_and_signs_out(served: Served) -> None
     signed = client.post("/api/session", json={"key": secret})
     cookie = signed.headers["set-cookie"]
     assert all(part in cookie for part in ("HttpOnly", "SameSite=strict", "expires=", "Path=/"))
+    assert "Secure" not in cookie, "plain HTTP on this machine: the browser would not send it back"
+    assert "Secure" in client.post("/api/session", json={"key": secret}, headers={"X-Forwarded-Proto": "https"}).headers["set-cookie"]
+    signed = client.post("/api/session", json={"key": secret})
     assert secret not in cookie
     token = signed.json()["csrf"]
     assert client.get("/api/session").json()["csrf"] == token
@@ -145,7 +148,7 @@ def test_a_page_signs_in_changes_something_and_signs_out(served: Served) -> None
     assert client.get("/api/cases").status_code == 401
     replayed = httpx.get(f"{served.url}/api/cases", headers={"Cookie": f"fovea_session={stolen}"})
     assert replayed.status_code == 401, "a replayed cookie"
-    assert [r.action for r in served.house.audit.rows() if r.action.startswith("sign")] == ["sign_in", "sign_out"]
+    assert [r.action for r in served.house.audit.rows() if r.action.startswith("sign")] == ["sign_in"] * 3 + ["sign_out"]
 
 
 def test_a_client_from_elsewhere_is_refused_while_there_is_no_key(quick: Make) -> None:

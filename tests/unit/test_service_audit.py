@@ -98,3 +98,21 @@ def test_rows_by_subject_and_the_last_ones(audit: Audit) -> None:
     assert (row.number, row.at, row.actor, row.owner, row.action) == (3, "2026-01-01T00:00:00+00:00", "key-1", "alice", "case.view")
     assert audit.rows()[0].previous == START
     assert audit.rows()[-1].hash == audit.head()
+
+
+def test_a_scrub_that_another_reader_holds_up_says_so(tmp_path: Path) -> None:
+    """What was deleted stays in the write-ahead log while somebody reads; the next scrub takes it away."""
+    database = Database(tmp_path, patience=0.1)
+    with database.writing() as connection:
+        connection.execute("INSERT INTO cases (case_id, owner, created, updated, problem) VALUES ('case-1', 'a', 0, 0, 'MARKER-4711')")
+    reader = sqlite3.connect(database.path, isolation_level=None)
+    reader.execute("BEGIN")
+    assert reader.execute("SELECT count(*) FROM cases").fetchone() == (1,)
+    with database.writing() as connection:
+        connection.execute("DELETE FROM cases")
+    assert not database.scrub()
+    reader.execute("COMMIT")
+    reader.close()
+    assert database.scrub()
+    assert b"MARKER-4711" not in b"".join(p.read_bytes() for p in tmp_path.iterdir())
+    database.close()
