@@ -30,8 +30,12 @@ def differential(report: CaseReport) -> dict[str, Any]:
         "grid": {"left": 8, "right": 48, "top": 28 if thought else 8, "bottom": 8, "containLabel": True},
         "legend": {"show": thought, "top": 0, "data": ["first pass", "after deeper thinking"]},
         "tooltip": {"trigger": "axis", "axisPointer": {"type": "shadow"}},
-        "xAxis": {"type": "value", "min": 0, "max": 100, "axisLabel": {"formatter": "{value} %"}},
-        "yAxis": {"type": "category", "data": names, "axisLabel": {"width": 170, "overflow": "break", "lineHeight": 13, "interval": 0, "color": "#1b2b34"}},
+        "xAxis": {"type": "value", "min": 0, "max": 100, "interval": 50, "axisLabel": {"formatter": "{value} %"}},
+        "yAxis": {
+            "type": "category",
+            "data": names,
+            "axisLabel": {"width": 170, "overflow": "break", "lineHeight": 13, "interval": 0, "color": "#1b2b34"},
+        },
         "series": series,
     }
 

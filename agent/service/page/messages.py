@@ -64,7 +64,7 @@ def shown(markdown: str) -> str:
     >>> shown("a <script>x</script> ![p](http://e/x.png) [t](http://e) **b**")
     '<p>a &lt;script&gt;x&lt;/script&gt; ![p](http://e/x.png) [t](http://e) <strong>b</strong></p>\\n'
     """
-    return _MARKDOWN.render(plain_text(markdown, keep="\n"))
+    return str(_MARKDOWN.render(plain_text(markdown, keep="\n")))
 
 
 def _chip(words: str, citation: Citation, open_citation: Open, extra: str = "") -> None:
