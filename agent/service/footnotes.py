@@ -10,6 +10,9 @@ from agent.evidence import Citation
 from agent.wording import named, plain_text
 
 _MARK = re.compile(r"\[(\d+)\]")
+_MARKUP = re.compile(r"[\\`*_\[\]<]")
+"""What opens an element, a link, a mark or an emphasis."""
+_WEB = re.compile(r"https?://[^\s<>]+")
 
 
 def markdown(reply: Reply) -> str:
@@ -46,6 +49,18 @@ def _note(citations: tuple[Citation, ...]) -> str:
 
 
 def _quoted(citation: Citation) -> str:
-    quote = plain_text(" ".join(citation.quote.split()))
-    source = f" ({named(citation.source)}) <{citation.source.url}>" if citation.source is not None else ""
-    return f"“{quote}”{source}"
+    source = citation.source
+    if source is None:
+        return f"“{_shown(citation.quote)}”"
+    # A document of the user's own may name any address: only what a browser opens as a page becomes a link.
+    link = f" <{source.url}>" if _WEB.fullmatch(source.url) else ""
+    return f"“{_shown(citation.quote)}” ({_shown(named(source))}){link}"
+
+
+def _shown(text: str) -> str:
+    r"""Text as it will be read: Markdown and HTML in it are characters, and do nothing.
+
+    >>> _shown("IOP <script> of [1] *21*")
+    'IOP \\<script> of \\[1\\] \\*21\\*'
+    """
+    return _MARKUP.sub(r"\\\g<0>", plain_text(" ".join(text.split())))
