@@ -124,6 +124,8 @@ def _searched(question: str, asked: Asked, leading: Sequence[str], deps: Deps) -
     about = asked.conditions or tuple(leading)
     names = [deps.library.condition[c].name for c in about if c in deps.library.condition]
     telling = set(content(question)) - _EMPTY - set(content(" ".join(names)))
+    if not telling and not asked.conditions:
+        return _next(leading, deps)
     found = deps.retriever.search(question if asked.conditions else " ".join((question, *names)), SEARCHED)
     kinds = {kind for kind, cue in KIND_CUES.items() if cue.search(question)}
     fitting = [
@@ -133,6 +135,18 @@ def _searched(question: str, asked: Asked, leading: Sequence[str], deps: Deps) -
         or (telling and telling <= set(content(e.text)))
     ]
     return found, fitting
+
+
+NEXT = ("time_frame", "management", "diagnosis", "monitoring")
+"""Kinds of statement that say what to do, in the order in which it is to be done (ours)."""
+
+
+def _next(leading: Sequence[str], deps: Deps) -> tuple[Sequence[Evidence], list[Evidence]]:
+    """What to do about the leading candidate: the first statement of each kind, then the others."""
+    found = deps.retriever.for_concepts(leading, SEARCHED)
+    firsts = [next((e for e in found if e.kind == kind), None) for kind in NEXT]
+    others = sorted((e for e in found if e.kind in NEXT), key=lambda e: NEXT.index(e.kind))
+    return found, list({e.key: e for e in (*firsts, *others) if e is not None}.values())
 
 
 def _of_each(found: Sequence[Evidence], concepts: Sequence[str]) -> list[Evidence]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from agent.domain import CaseReport, Finding, RuleHit
@@ -18,13 +19,18 @@ SHOWN_FINDINGS = 8
 SHOWN_LESIONS = 6
 
 
+_OPENING, _CLOSING = re.compile(r"<(?!\d)"), re.compile(r"(?<!\s)>|>(?!\s?\d)")
+"""Angle brackets that could be markup; those before a number compare."""
+
+
 def harmless(text: str) -> str:
     """Text from outside inside a reply: it draws no mark, no link and no element.
 
-    >>> harmless("pain [1] <b>")
-    'pain (1) (b)'
+    >>> harmless("pain [1] <b> <1 %")
+    'pain (1) (b) <1 %'
     """
-    return plain_text(text, keep="\n").translate(str.maketrans("<>[]`", "()()'"))
+    plain = plain_text(text, keep="\n").translate(str.maketrans("[]`", "()'"))
+    return _CLOSING.sub(")", _OPENING.sub("(", plain))
 
 
 def versus(report: CaseReport, condition: Condition, library: Library) -> str:

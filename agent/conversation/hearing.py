@@ -56,6 +56,8 @@ _UNITS: dict[Kind, re.Pattern[str]] = {
     "diastolic_bp": re.compile(r"mm\s?hg", re.I),
 }
 """Units in which a bare number may answer for a measure. A number in another unit answers another question."""
+_BETWEEN = re.compile(r"(?<=[.!?;])(?<!\bdr\.)(?<!\bmr\.)(?<!\bmrs\.)(?<!\bms\.)(?<!\bst\.)\s+(?=[^\W\d_])", re.IGNORECASE)
+_FIGURE = re.compile(r"(?<![\w.+/-])\d+(?:\.\d+)?(?![\w+]*[A-Za-z+])")
 _LOW, _HIGH = 0.0, 199.0
 """Values that lie beyond every limit of `meanings`, either way, and are no misprints to it."""
 
@@ -64,8 +66,8 @@ def hear(turn: TurnInput, pending: Question | None, known: Demographics, reader:
     """A later turn of a case. `known` is what is already known of the patient: an age told again is no news."""
     stated: list[str] = []
     asked: list[str] = []
-    for sentence in sentences(turn.text):
-        (asked if interrogative(sentence.text) else stated).append(sentence.text)
+    for part in parts(turn.text):
+        (asked if interrogative(part) else stated).append(part)
     answer = AnswerReader(reader, library).read(stated, pending, unknown=turn.unknown)
     facts = [answer.words] if answer.words else []
     unread: list[str] = []
@@ -75,6 +77,7 @@ def hear(turn: TurnInput, pending: Question | None, known: Demographics, reader:
     return Heard(
         facts="\n".join(facts),
         unread=" ".join(unread),
+        numbers=unread_numbers("\n".join(facts), reader),
         questions=tuple(asked),
         images=hashes(turn),
         options=bool(turn.options),
@@ -83,9 +86,30 @@ def hear(turn: TurnInput, pending: Question | None, known: Demographics, reader:
     )
 
 
+def unread_numbers(text: str, reader: NarrativeReader) -> tuple[str, ...]:
+    """Numbers that are part of no value, finding, duration or age: a result in words the reader does not know must not pass in silence."""
+    reading = reader.read(text)
+    spans = [(q.start, q.end) for q in quantities(text)]
+    spans += [(f.start, f.end) for f in reading.findings if f.start is not None and f.end is not None]
+    age = reading.demographics.age
+    numbers = [m for m in _FIGURE.finditer(text) if not any(start <= m.start() and m.end() <= end for start, end in spans)]
+    return tuple(m.group() for m in numbers if age is None or float(m.group()) != age)
+
+
 def questions(text: str) -> tuple[str, ...]:
     """The sentences that ask."""
-    return tuple(sentence.text for sentence in sentences(text) if interrogative(sentence.text))
+    return tuple(part for part in parts(text) if interrogative(part))
+
+
+def parts(text: str) -> Iterator[str]:
+    """Sentences, split also where the narrative reader would not, after a unit: a fact must not be taken for a part of the question that
+    follows it.
+
+    >>> list(parts("The ESR is 80 mm/h. How urgent is it? Dr. Smith asks."))
+    ['The ESR is 80 mm/h.', 'How urgent is it?', 'Dr. Smith asks.']
+    """
+    for sentence in sentences(text):
+        yield from (part for part in _BETWEEN.split(sentence.text) if part)
 
 
 def hashes(turn: TurnInput) -> tuple[str, ...]:

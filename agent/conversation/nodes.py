@@ -99,6 +99,7 @@ def _reply(heard: Heard, report: CaseReport, changed: Change | None, unknown: Qu
     parts = [writing.walked(report, changed)] if heard.walks else []
     parts += [writing.not_known(unknown)] if unknown is not None else []
     parts += [writing.unread(heard.unread)] if heard.unread else []
+    parts += [writing.numbers(heard.numbers)] if heard.numbers else []
     for question in heard.questions:
         if heard.first and not answering.of_the_case(question, report, deps):
             continue  # "What is the diagnosis?" at the end of a case is answered by its report

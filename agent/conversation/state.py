@@ -37,12 +37,12 @@ class Asked(Value):
 
 class Heard(Value):
     """What a turn was found to say. `facts` bear on the case; `unread` are statements in which nothing could be read.
-
-    `answered`: the pending question was answered, `unknown`: with "not known".
+    `numbers` are those among the facts that were read as no value; `answered`: the pending question was answered, `unknown`: with "not known".
     """
 
     facts: str = ""
     unread: str = ""
+    numbers: tuple[str, ...] = ()
     questions: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
     options: bool = False

@@ -58,6 +58,14 @@ def unread(text: str) -> str:
     return f"In “{shown}” I could read no finding, value or age. It is kept with the case as it stands and changes nothing by itself."
 
 
+def numbers(found: tuple[str, ...]) -> str:
+    several = len(found) > 1
+    return (
+        f"The number{'s' if several else ''} {', '.join(found)} {'were' if several else 'was'} read as no value: say what "
+        f"{'each' if several else 'it'} is, as in “ESR 80 mm/h”."
+    )
+
+
 def answered(question: str, text: str) -> str:
     return f"**{harmless(' '.join(question.split()))}**\n\n{text}"
 

@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -83,7 +84,7 @@ async def test_five_turns_ask_answer_and_change_the_diagnosis(talk: Conversation
     assert new.change.urgency_after == "emergency"
     assert {"gca_suspected"} <= {hit.rule_id for hit in new.change.rules}
     assert "raised_esr" in {f.finding_id for f in new.change.findings}
-    assert new.change.summary in new.text.replace("(", "(")
+    assert new.change.summary in new.text
     moved = {m.concept_id: m for m in new.change.probabilities}
     assert moved["giant_cell_arteritis"].after == new.report.diagnosis.probability
     assert "Red-flag rules that fired" in new.text
@@ -107,7 +108,7 @@ async def test_every_question_about_the_case_is_answered_without_a_walk(talk: Co
         ("Why is this urgent?", "The urgency is **urgent**"),
         ("Where are the lesions?", "no image"),
         ("What is the diagnosis?", "What speaks for it"),
-        ("Could it be giant cell arteritis?", "For it"),
+        ("Could it be giant cell arteritis?", "is number 2 of the differential"),
     ):
         reply = await talk.say("c", TurnInput(text=question), events.append)
         assert reply.kind == "answer"
@@ -290,42 +291,49 @@ async def test_a_turn_cancelled_after_any_stage_goes_on_from_there(doubled: Make
     async with open_sqlite(tmp_path / "talk.sqlite") as saver:
         talk = Conversations(doubled(), saver)
 
+        ended: list[str] = []
+
         def hear(event: Event) -> None:
-            if isinstance(event, StageEnded) and event.stage == stage:
-                turn.cancel()
+            if isinstance(event, StageEnded):
+                ended.append(event.stage)
+                if event.stage == stage:
+                    turn.cancel()
 
         turn = asyncio.ensure_future(talk.say("c", TurnInput(text=ARTERITIS), hear))
         with contextlib.suppress(asyncio.CancelledError):
             await turn
         view = await talk.view("c")
-        if not view.interrupted:  # the last stage: the turn may have ended before it was stopped
-            assert stage == "verify"
-            assert len(view.replies) == 1
-            return
+        assert view.interrupted
         assert [turn.text for turn in view.inputs] == [ARTERITIS]
         with pytest.raises(ConversationError, match="resume"):
             await talk.say("c", TurnInput(text="She has diabetes."))
         again: list[str] = []
         reply = await talk.resume("c", lambda e: again.append(e.stage) if isinstance(e, StageStarted) else None)
         path = list(reply.report.path)
-        assert again == path[path.index(stage) + 1 :]
+        # The stage after it may have ended too before the turn was stopped; what was told as ended is never run again.
+        assert again in (path[path.index(stage) + 1 :], path[path.index(stage) + 2 :])
+        assert not set(ended) & set(again)
+        assert len(path) == len(set(path)) == 7
         assert not (await talk.view("c")).interrupted
         with pytest.raises(ConversationError, match="nothing to resume"):
             await talk.resume("c")
 
 
 async def test_cancelled_at_any_moment_a_turn_is_neither_lost_nor_said_twice(doubled: Make, tmp_path: Path) -> None:
-    """Stopped after one more turn of the event loop each time, from the first to the last, while a question is pending."""
+    """Stopped ever later, from its first moment to beyond its last, while a question is pending."""
     split = [("giant_cell_arteritis", 0.5), ("nonarteritic_aion", 0.45)]
     async with open_sqlite(tmp_path / "talk.sqlite") as saver:
         talk = Conversations(doubled(reasoner=ScriptedReasoner(split)), saver)
         stopped = 0
-        for steps in range(0, 400, 9):
-            case = f"c{steps}"
+        await talk.say("warm", TurnInput(text=ARTERITIS))
+        began = time.perf_counter()
+        await talk.say("warm", TurnInput(text="She has diabetes and fever."))
+        whole = time.perf_counter() - began
+        for step in range(40):
+            case = f"c{step}"
             assert (await talk.say(case, TurnInput(text=ARTERITIS))).question is not None
             turn = asyncio.ensure_future(talk.say(case, TurnInput(text="She has diabetes and fever.")))
-            for _ in range(steps):
-                await asyncio.sleep(0)
+            await asyncio.sleep(whole * step / 30)
             turn.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await turn

@@ -31,9 +31,16 @@ def known(finding_id: str, library: Library, presence: Presence = "present") -> 
     return Finding(finding_id=finding_id, name=library.finding[finding_id].name, presence=presence, source="narrative")
 
 
+_TABLES: dict[str, Table] = {}
+
+
+def _table(digest: str, library: Library) -> Table:
+    return _TABLES.setdefault(digest, _TABLES.get(digest) or Table(library, Parameters()))
+
+
 def brute_force(shares: dict[str, float], finding: str, library: Library) -> float:
     """H(D) - E[H(D|f)] by Bayes' rule, answer by answer, from the table of the scorer."""
-    table = Table(library, Parameters())
+    table = _table(library.digest, library)
     rows = {c.id: i for i, c in enumerate(library.conditions)}
     column = table.column[finding]
     spread = {**shares, OTHER: 1 - math.fsum(shares.values())}

@@ -42,7 +42,7 @@ def test_a_diagnosis_that_changes() -> None:
     assert made.diagnosis_after == after.diagnosis
     assert [(m.concept_id, m.before, m.after) for m in made.probabilities] == [("b", 0.17, 0.98), ("a", 0.8, 0.02), ("c", 0.03, None)]
     assert made.rules == (RULE,)
-    assert [f.name for f in made.findings] == ["esr 80.0"]
+    assert [f.name for f in made.findings] == ["esr 80"]
     assert "The diagnosis changes from A to B." in made.summary
     assert "B: 17 % → 98 %" in made.summary
     assert "C: 3 % → no longer listed" in made.summary
@@ -71,7 +71,7 @@ def test_a_finding_that_turns() -> None:
 def test_values_of_one_measure_are_each_news() -> None:
     before = report({"a": 0.8}, findings=(finding("iop", value=20),))
     after = report({"a": 0.8}, findings=(finding("iop", value=20), finding("iop", value=44)))
-    assert [f.name for f in change(before, after).findings] == ["iop 44.0"]
+    assert [f.name for f in change(before, after).findings] == ["iop 44"]
 
 
 def test_a_diagnosis_that_comes_and_goes() -> None:

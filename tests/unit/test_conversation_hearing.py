@@ -55,6 +55,12 @@ def test_statements_are_no_questions(text: str) -> None:
     assert not interrogative(text)
 
 
+def test_a_unit_before_a_question_does_not_swallow_the_fact(listen) -> None:
+    heard = listen("The ESR came back at 80 mm/h. How urgent is this now?")
+    assert heard.questions == ("How urgent is this now?",)
+    assert heard.facts == "The ESR came back at 80 mm/h."
+
+
 def test_a_question_alone_is_no_walk(listen) -> None:
     assert not listen("Why is this urgent? What next?").walks
 
@@ -148,6 +154,17 @@ def test_a_value_in_a_sentence_of_its_own(listen, reader: NarrativeReader) -> No
     assert presence(reader, low, "raised_esr") == "absent"
     high = listen("CRP 95 mg/l, ESR 80.", "raised_esr")
     assert presence(reader, high, "raised_esr") == presence(reader, high, "raised_crp") == "present"
+
+
+@pytest.mark.parametrize("text", ["The ESR came back at 80 mm/h.", "ESR now 80.", "Her ESR has come back at 80."])
+def test_results_in_the_words_in_which_they_are_told(listen, reader: NarrativeReader, text: str) -> None:
+    assert presence(reader, listen(text), "raised_esr") == "present"
+
+
+def test_a_number_that_was_read_as_nothing_is_told(listen) -> None:
+    assert listen("She has a new headache, and the sed rate turned out to be 80.").numbers == ("80",)
+    assert listen("VA 6/18 RE, IOP 34 mmHg, ESR 80 mm/h, for 3 days. She is 71 years old.").numbers == ()
+    assert listen("HLA-B27 positive.").numbers == ()
 
 
 def test_without_a_question_a_short_word_is_nothing(listen) -> None:
