@@ -16,6 +16,7 @@ from knowledge.reading.text import content
 from knowledge.retrieval.asking import KIND_CUES
 
 OWN, UNVERIFIED = "(uncited: Fovea's own inference)", "(uncited: its quotation could not be verified)"
+ABOVE = "The urgency and the rules behind it stand above; the guidelines say of it:"
 PASSAGES = 4
 """Statements quoted in one answer."""
 SEARCHED = 12
@@ -23,8 +24,13 @@ NOTHING = (
     "I find nothing on this in the case or in the guidelines I hold. I do not answer from anywhere else: ask a colleague, or add the document "
     "that covers it with `fovea knowledge ingest`."
 )
-_EMPTY = frozenset(content("what should do next else for this patient the case here is are now about a an of with anything treatment treat how "
-                           "guideline guidelines recommend recommended say says"))  # fmt: skip
+_EMPTY = frozenset(
+    content(
+        "what should do next else for this patient the case here is are now about a an of with anything how guideline guidelines recommend "
+        "recommended say says done doing be can could we i you me tell step steps plan proceed happen"
+    )
+)
+"""Words of a question that say nothing of what it is about."""
 
 
 class Answered:
@@ -34,10 +40,13 @@ class Answered:
         self.text, self.claims = text, claims
 
 
-def answer(question: str, report: CaseReport, deps: Deps, first: int = 1) -> Answered:
-    """One question; marks [n] in its text count from `first`. Blocking: free-text search runs an embedding model."""
+def answer(question: str, report: CaseReport, deps: Deps, first: int = 1, *, walked: bool = False) -> Answered:
+    """One question; marks [n] in its text count from `first`. `walked`: the reply has just told the urgency with its rules.
+
+    Blocking: free-text search runs an embedding model.
+    """
     asked = understood(question, report.differential, deps.library, deps.reader)
-    words = _own_words(asked, report, deps)
+    words = ABOVE if walked and asked.intent == "urgency" else _own_words(asked, report, deps)
     evidence = _evidence(question, asked, report, deps)
     claims = checked([_claim(e, report, deps) for e in evidence], evidence, deps)
     cited = "\n".join(lines(claims, first))
@@ -142,10 +151,10 @@ NEXT = ("time_frame", "management", "diagnosis", "monitoring")
 
 
 def _next(leading: Sequence[str], deps: Deps) -> tuple[Sequence[Evidence], list[Evidence]]:
-    """What to do about the leading candidate: the first statement of each kind, then the others."""
+    """What to do about the leading candidate: the first statement of each kind, then what else is to be done."""
     found = deps.retriever.for_concepts(leading, SEARCHED)
     firsts = [next((e for e in found if e.kind == kind), None) for kind in NEXT]
-    others = sorted((e for e in found if e.kind in NEXT), key=lambda e: NEXT.index(e.kind))
+    others = sorted((e for e in found if e.kind in NEXT[1:]), key=lambda e: NEXT.index(e.kind))
     return found, list({e.key: e for e in (*firsts, *others) if e is not None}.values())
 
 

@@ -103,7 +103,8 @@ def _reply(heard: Heard, report: CaseReport, changed: Change | None, unknown: Qu
     for question in heard.questions:
         if heard.first and not answering.of_the_case(question, report, deps):
             continue  # "What is the diagnosis?" at the end of a case is answered by its report
-        found = answering.answer(question, report, deps, first=1 + sum(claim.supported for claim in claims))
+        first = 1 + sum(claim.supported for claim in claims)
+        found = answering.answer(question, report, deps, first, walked=heard.walks)
         parts.append(writing.answered(question, found.text))
         claims += found.claims
     return "\n\n".join(parts) or writing.nothing_said(), claims

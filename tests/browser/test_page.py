@@ -61,10 +61,10 @@ def test_an_uploaded_photograph_streams_its_stages_and_its_classes_can_be_switch
     assert {"intake", "localize", "screen", "assess", "retrieve", "compose", "verify"} <= set(page.evaluate("[...window.stages]"))
     boxes = page.locator("section[aria-label='Images'] svg rect")
     everything = boxes.count()
-    page.get_by_label("haemorrhages").click()
+    page.get_by_role("checkbox", name="haemorrhages").click()
     expect(page.locator("svg rect title", has_text="haemorrhages")).to_have_count(0)
     assert 0 < boxes.count() < everything
-    page.get_by_label("haemorrhages").click()
+    page.get_by_role("checkbox", name="haemorrhages").click()
     expect(boxes).to_have_count(everything)
     page.locator("#lesion-1").click(force=True)
     expect(page.get_by_text(re.compile(r"^1: .*score 0\.\d\d"))).to_be_visible()

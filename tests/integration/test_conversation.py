@@ -89,7 +89,8 @@ async def test_five_turns_ask_answer_and_change_the_diagnosis(talk: Conversation
     assert moved["giant_cell_arteritis"].after == new.report.diagnosis.probability
     assert "Red-flag rules that fired" in new.text
 
-    treat = await talk.say("c", TurnInput(text="How is this treated?"))
+    assert new.text.count("Red-flag rules that fired") == 1
+    treat = await talk.say("c", TurnInput(text="What should be done next?"))
     assert treat.kind == "answer"
     assert any("glucocorticoid" in claim.text for claim in treat.claims)
     for reply in (first, why_not, unknown, new, treat):

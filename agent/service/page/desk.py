@@ -102,7 +102,7 @@ class Desk:
                 upload = ui.upload(
                     multiple=True, auto_upload=True, max_file_size=limits.max_image_bytes, max_files=limits.max_images,
                     on_upload=self._uploaded, on_rejected=lambda: self._tell("This file is too large, or there are too many."),
-                ).props('accept="image/*,.dcm,.tif,.tiff" aria-hidden=true').classes("fv-hidden")  # fmt: skip
+                ).props('accept="image/*,.dcm,.tif,.tiff"').classes("fv-hidden")  # fmt: skip
                 ui.button("Add images", icon="add_photo_alternate", on_click=lambda: upload.run_method("pickFiles")).props("outline no-caps")
                 self._send_button = ui.button("Send", icon="send", on_click=self._send).props("unelevated no-caps")
                 self._stop_button = ui.button("Stop", on_click=self._stop).props("outline color=negative no-caps")

@@ -45,7 +45,8 @@ def pdf(replies: Sequence[Reply], images: ImageStore) -> bytes:
     story.append(Paragraph(_words(f"{report.triage.urgency.upper()}: {report.triage.time_frame}"), styles["strong"]))
     for hit in report.triage.rules:
         style = styles["flag" if hit.urgency in ("urgent", "emergency") else "body"]
-        story.append(Paragraph(_words(f"Red flag: {hit.title} ({hit.urgency}, {hit.time_frame}). Because: {'; '.join(hit.because)}. {named(hit.source)}"), style))
+        words = f"Red flag: {hit.title} ({hit.urgency}, {hit.time_frame}). Because: {'; '.join(hit.because)}. {named(hit.source)}"
+        story.append(Paragraph(_words(words), style))
     story += [Paragraph(_words(f"• {reason}"), styles["body"]) for reason in report.reasons]
     story += [Paragraph(_words(f"{e.name}: {percent(e.probability)}"), styles["body"]) for e in report.differential[:6]]
     story += _pictures(report, images, A4[0] - 40 * mm)

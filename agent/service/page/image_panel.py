@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from nicegui import events, ui
@@ -52,13 +53,15 @@ class ImagePanel:
                     f"/api/images/{seen.image.sha256}?case_id={self._case_id}", size=(seen.image.width, seen.image.height), sanitize=False
                 )  # the SVG is ours: numbers and fixed words, nothing from a narrative or a file
                 self._view.on("svg:pointerdown", self._clicked)
-                self._view.props(f'alt="{eye.summary(seen)}"' if '"' not in eye.summary(seen) else 'alt="photograph"')
+                # The component takes no text for its image, and a screen reader needs one.
+                alt = json.dumps(eye.summary(seen))
+                ui.run_javascript(f"setTimeout(() => document.querySelectorAll('.fv-eye img').forEach(i => i.alt = {alt}), 50)")
             with ui.element("div").classes("fv-row mt-2"):
                 ui.button(icon="zoom_in", on_click=lambda: self._zoomed(1)).props('dense outline aria-label="Zoom in"')
                 ui.button(icon="zoom_out", on_click=lambda: self._zoomed(-1)).props('dense outline aria-label="Zoom out"')
                 for kind in eye.kinds(seen):
                     box = ui.checkbox(eye.WORDS[kind], value=kind not in self._hidden, on_change=lambda e, k=kind: self._switch(k, e.value))
-                    box.props(f'dense data-kind="{kind}"').style(f"border-left:6px solid {eye.COLOURS[kind]};padding-left:4px")
+                    box.props(f'dense aria-label="{eye.WORDS[kind]}"').style(f"border-left:6px solid {eye.COLOURS[kind]};padding-left:4px")
             self._told = ui.label("").classes("fv-caption").props('aria-live="polite"')
             ui.label(eye.summary(seen)).classes("fv-caption")
         self._paint()
