@@ -13,6 +13,7 @@ import typer
 
 from agent.cli_knowledge import knowledge_app
 from agent.cli_model import model_app
+from agent.cli_service import audit, key_app, serve
 from agent.command import Command, named_path, told
 from agent.errors import InputError
 from agent.output import standard_output
@@ -34,6 +35,9 @@ localizer_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="T
 app.add_typer(knowledge_app, name="knowledge")
 app.add_typer(localizer_app, name="localizer")
 app.add_typer(model_app, name="model")
+app.add_typer(key_app, name="key")
+app.command("serve")(serve)
+app.command("audit")(audit)
 
 
 @app.command()

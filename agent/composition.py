@@ -43,12 +43,12 @@ def claims(differential: Differential, findings: Sequence[Finding], evidence: Se
         concept = next((c for c in (first.concept_id, *named) if c in passage.concepts and c in named), None)
         if concept is not None:
             heading = f"{_HEADINGS[passage.kind].format(name=named[concept])}{_differing(passage, about)}"
-            words = _words(passage, named[concept], support)
+            words = quotation(passage, named[concept], support)
             made.append(Claim(heading=heading, text=words, citations=(Citation(key=passage.key, quote=words),)))
     return tuple(made)
 
 
-def _words(passage: Evidence, name: str, findings: Sequence[Finding]) -> str:
+def quotation(passage: Evidence, name: str, findings: Sequence[Finding]) -> str:
     """What is quoted: a statement whole, of a document's passage the sentence that says most about the condition and what was found."""
     if passage.locator is None:
         return passage.text

@@ -211,6 +211,7 @@ class CaseReport(Value):
     reasons: tuple[str, ...]
     diagnosis: DifferentialEntry | None
     differential: Differential
+    initial_differential: Differential = Field(default=(), description="that of the first pass, before any deeper thinking")
     answer: Answer | None
     claims: tuple[Claim, ...]
     uncertainty: UncertaintyReport | None

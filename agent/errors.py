@@ -10,6 +10,8 @@ FoveaError
 ├── KnowledgeError          a knowledge file or index is damaged (exit code 2)
 ├── LocalizerError          the detector's weights are missing or damaged (exit code 2)
 ├── StageError              a stage produced a value its channel does not accept: a defect of ours
+├── ConversationError       there is no such case, or it is not in a state for what was asked (exit code 2)
+│   └── BusyError           the case has a turn that has not ended; retryable
 └── ReasonerError           the reasoner gave no usable answer (exit code 3)
     ├── ContextOverflow     the prompt does not fit into the model's context
     └── ReasonerUnreachable the model server did not answer; retryable
@@ -59,6 +61,14 @@ class LocalizerError(FoveaError):
 
 class StageError(FoveaError):
     pass
+
+
+class ConversationError(FoveaError):
+    exit_code = 2
+
+
+class BusyError(ConversationError):
+    retryable = True
 
 
 class ReasonerError(FoveaError):

@@ -153,6 +153,14 @@ class ImageStore(Protocol):
         """Upright RGB pixels; raises `ImageError` when the store does not hold the image."""
         ...
 
+    def data(self, sha256: str) -> bytes:
+        """The bytes that are kept, those of DICOM as PNG; raises `ImageError` when the store does not hold the image."""
+        ...
+
+    def remove(self, sha256: str) -> None:
+        """Deletes an image for good; one that is not held is none to delete."""
+        ...
+
 
 class Clock(Protocol):
     def now(self) -> datetime: ...

@@ -114,6 +114,42 @@ class Vllm(Section):
     )
 
 
+class Conversation(Section):
+    """The conversation about a case: where it is kept, and when it asks back."""
+
+    checkpoints: str | None = Field(
+        None, description="a postgresql:// URL that holds the conversations (extra 'postgres'); unset: SQLite under data_directory", repr=False
+    )
+    connections: Positive = Field(8, description="connections to PostgreSQL at most")
+    ask_gain: Annotated[float, Field(ge=0)] = Field(0.1, description="nats that a missing finding must be expected to settle to be asked for")
+
+
+class Service(Section):
+    """`fovea serve`: one process, one port."""
+
+    host: str = Field("127.0.0.1", description="address to listen on; other than loopback only where an API key exists")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(8080, description="port to listen on; 0: any free one")
+    allowed_hosts: tuple[str, ...] = Field((), description="further names this service is reached by, without port (a proxy's, say)")
+    allowed_origins: tuple[str, ...] = Field((), description="web origins other than its own that may write, e.g. https://chat.example.org")
+    reasoner: Literal["atlas", "vllm"] = Field("atlas", description="who reasons about cases")
+    models: tuple[Literal["atlas", "vllm"], ...] = Field(("atlas",), description="reasoners offered as fovea-<name> under /v1")
+    turns_at_once: Positive = Field(4, description="turns that are walked at the same time")
+    turns_waiting: Annotated[int, Field(ge=0)] = Field(128, description="turns that may wait for their place; beyond it: 429")
+    uploads_at_once: Positive = Field(2, description="images decoded at the same time; further ones wait")
+    drain_seconds: Annotated[float, Field(ge=0)] = Field(20, description="time after SIGTERM for running walks to reach a stage boundary")
+    heartbeat_seconds: Annotated[float, Field(gt=0)] = Field(15, description="silence of an event stream before it says it is alive")
+    events_kept_seconds: Annotated[float, Field(ge=0)] = Field(300, description="how long the events of a finished turn can be replayed")
+    max_json_bytes: Positive = Field(2 * 2**20, description="largest JSON body accepted, bytes")
+    max_chat_bytes: Positive = Field(96 * 2**20, description="largest body of /v1/chat/completions accepted (it carries images), bytes")
+    idle_seconds: Annotated[float, Field(gt=0)] = Field(15, description="silence while a body arrives before the request is given up")
+    upload_seconds: Annotated[float, Field(gt=0)] = Field(120, description="time a whole body may take to arrive")
+    requests_per_minute: Positive = Field(300, description="requests of one API key, unless the key says otherwise")
+    upload_bytes_per_minute: Positive = Field(512 * 2**20, description="bytes one API key may send a minute, unless the key says otherwise")
+    retention_days: Annotated[float, Field(gt=0)] | None = Field(None, description="cases untouched for so long are deleted; unset: never")
+    unused_image_hours: Annotated[float, Field(gt=0)] = Field(24, description="an uploaded image that no case uses is deleted after so long")
+    session_hours: Annotated[float, Field(gt=0)] = Field(12, description="how long a sign-in of the page lasts")
+
+
 class Settings(BaseSettings):
     """All settings. Unknown names are an error; `load_settings` finds those in the environment."""
 
@@ -130,6 +166,8 @@ class Settings(BaseSettings):
     knowledge: Knowledge = Knowledge()
     ingestion: Ingestion = Ingestion()
     vllm: Vllm = Vllm()
+    conversation: Conversation = Conversation()
+    service: Service = Service()
 
 
 def load_settings() -> Settings:

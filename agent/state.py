@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, NotRequired, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
@@ -13,6 +13,7 @@ from agent.domain import (
     CaseReport,
     CaseRequest,
     Demographics,
+    Differential,
     Finding,
     ReasonerIdentity,
     RouteDecision,
@@ -46,6 +47,16 @@ class Progress(Value):
     same_method: bool
 
 
+class Earlier(Value):
+    """What earlier walks of the same case have settled: images that need not be localized again, and the urgency floor that stays.
+
+    An image is known by its sha256; its number may be another in the new walk.
+    """
+
+    images: tuple[ImageFindings, ...] = ()
+    floor: TriageDecision | None = None
+
+
 def joined(old: Iterable[Any], new: Iterable[Any]) -> tuple[Any, ...]:
     """Reducer of the channels that grow. A checkpoint gives lists back; what comes out is a tuple again."""
     return (*old, *new)
@@ -55,11 +66,13 @@ class CaseInput(TypedDict):
     """All that a caller may set; the rest of the state is the stages' own."""
 
     request: CaseRequest
+    earlier: NotRequired[Earlier]
 
 
 class CaseState(TypedDict, total=False):
     schema_version: int
     request: CaseRequest
+    earlier: Earlier
     reasoner: ReasonerIdentity
     case: Case
     images: tuple[ImageRef, ...]
@@ -67,6 +80,7 @@ class CaseState(TypedDict, total=False):
     demographics: Demographics
     findings: tuple[Finding, ...]
     floor: TriageDecision
+    initial_differential: Differential
     assessment: Assessment
     uncertainty: UncertaintyReport
     progress: Progress

@@ -30,7 +30,7 @@ def trace(state: CaseState, deps: Deps) -> dict[str, Any]:
             "characters": len(case.narrative),
             "language": case.language,
         },
-        "settings": deps.settings.model_dump(mode="json", exclude={"vllm": {"api_key"}, "data_directory": True}),
+        "settings": deps.settings.model_dump(mode="json", exclude={"vllm": {"api_key"}, "conversation": {"checkpoints"}, "data_directory": True}),
         "reasoner": state["reasoner"].model_dump(mode="json"),
         "localizer": deps.localizer.identity,
         "knowledge": {"digest": deps.library.digest, "index": deps.retriever.identity},

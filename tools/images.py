@@ -81,6 +81,13 @@ class PixelCache:
                 self._bytes -= _size(dropped)
 
 
+    def drop(self, sha256: str) -> None:
+        with self._lock:
+            image = self._images.pop(sha256, None)
+            if image is not None:
+                self._bytes -= _size(image)
+
+
 def _size(image: Image.Image) -> int:
     return image.width * image.height * 4  # Pillow keeps RGB in four bytes
 
@@ -163,6 +170,21 @@ class MemoryImageStore:
             self._cache.put(sha256, cached)
         return cached
 
+    def data(self, sha256: str) -> bytes:
+        """The bytes that are kept. Raises `ImageError` when the store does not hold the image."""
+        known = self._find(sha256)
+        if known is None:
+            raise _missing(sha256)
+        return known[1]
+
+    def remove(self, sha256: str) -> None:
+        """Forgets the image, its pixels too; one that is not held is none to forget."""
+        self._cache.drop(sha256)
+        with self._lock:
+            known = self._held.pop(sha256, None)
+            if known is not None:
+                self._bytes -= len(known[1])
+
     def _find(self, sha256: str) -> tuple[ImageRef, bytes] | None:
         with self._lock:
             known = self._held.get(sha256)
@@ -219,6 +241,27 @@ class DiskImageStore:
             cached = decode(data, self._limits).pixels
             self._cache.put(sha256, cached)
         return cached
+
+    def data(self, sha256: str) -> bytes:
+        """The bytes that are kept. Raises `ImageError` when the store does not hold the image."""
+        try:
+            return self._place(sha256).read_bytes()
+        except OSError as error:
+            raise _missing(sha256) from error
+
+    def remove(self, sha256: str) -> None:
+        """Deletes the image and its reference, and forgets its pixels; one that is not held is none to delete.
+
+        Raises `ImageError` when it cannot be deleted.
+        """
+        place = self._place(sha256)
+        self._cache.drop(sha256)
+        try:
+            # The reference first: a removal that is cut short leaves bytes nobody is shown, and the next one finishes it.
+            place.with_suffix(".json").unlink(missing_ok=True)
+            place.unlink(missing_ok=True)
+        except OSError as error:
+            raise ImageError(f"image {sha256[:12]!r} cannot be deleted from {str(self._root)!r}: {error.strerror}") from error
 
     def _place(self, sha256: str) -> Path:
         # The name comes from outside: anything but 64 hex digits could point out of the directory.

@@ -17,6 +17,7 @@ async def assess(state: CaseState, deps: Deps) -> Update:
     threshold = await threshold_for(deps, assessment.measurement, conflict, len(state["case"].options))
     return {
         "assessment": assessment,
+        "initial_differential": assessment.differential,
         "uncertainty": uncertainty.report(assessment.measurement, conflict, threshold, deps.settings.dial),
         "findings": (*state["findings"], *assessment.findings),
         "steps": assessment.steps,

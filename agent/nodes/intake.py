@@ -20,47 +20,56 @@ async def intake(state: CaseState, deps: Deps) -> Update:
         raise InputError("this thread already holds a case: start a new thread, so that no patient's findings reach another's report")
     request = CaseRequest.model_validate(state["request"])
     limits = deps.settings.intake
-    narrative = _narrative(request.narrative, limits)
-    options = _options(request.options)
+    narrative = cleaned(request.narrative, limits)
+    choices = checked(request.options)
     if len(request.images) > limits.max_images:
         raise ImageError(f"{len(request.images)} images given; at most {limits.max_images} (intake.max_images)")
     if not narrative and not request.images:
         raise InputError("the case is empty: give a narrative, an image, or both")
-    images = tuple([await asyncio.to_thread(_stored, deps, i, n) for n, i in enumerate(request.images, start=1)])
+    known = {found.image.sha256: found.image for found in state["earlier"].images} if "earlier" in state else {}
+    images = tuple(
+        [
+            known[i.sha256].model_copy(update={"number": n}) if i.sha256 in known else await asyncio.to_thread(stored, deps, i, n)
+            for n, i in enumerate(request.images, start=1)
+        ]
+    )
     case = Case(
-        case_id=request.case_id or _case_id(narrative, images, options), narrative=narrative, language=detect(narrative), options=options
+        case_id=request.case_id or _case_id(narrative, images, choices), narrative=narrative, language=detect(narrative), options=choices
     )
     return {"schema_version": SCHEMA_VERSION, "case": case, "images": images, "reasoner": deps.reasoner.identity}
 
 
-def _narrative(text: str, limits: Intake) -> str:
+def cleaned(given: str, limits: Intake) -> str:
+    """A narrative, cleaned. Raises `NarrativeError`."""
     try:
-        text.encode()
+        given.encode()
     except UnicodeEncodeError as error:
         raise NarrativeError(f"the narrative is not Unicode text (character {error.start}): convert it to UTF-8 first") from error
-    cleaned = text.replace("\r\n", "\n").replace("\x00", "").strip()
-    if len(cleaned) > limits.max_narrative_characters:
+    kept = given.replace("\r\n", "\n").replace("\x00", "").strip()
+    if len(kept) > limits.max_narrative_characters:
         raise NarrativeError(
-            f"the narrative has {len(cleaned)} characters; at most {limits.max_narrative_characters} "
+            f"the narrative has {len(kept)} characters; at most {limits.max_narrative_characters} "
             "(intake.max_narrative_characters): shorten it to what concerns the eyes"
         )
-    return cleaned
+    return kept
 
 
-def _options(options: tuple[AnswerOption, ...]) -> tuple[AnswerOption, ...]:
-    if len(options) == 1:
-        raise OptionError(f"one answer option ({options[0].key}) is no question: give at least two, or none")
-    for option in options:
+def checked(given: tuple[AnswerOption, ...]) -> tuple[AnswerOption, ...]:
+    """Answer options that make a question. Raises `OptionError`."""
+    if len(given) == 1:
+        raise OptionError(f"one answer option ({given[0].key}) is no question: give at least two, or none")
+    for option in given:
         if any("\ud800" <= letter <= "\udfff" for letter in option.text):
             raise OptionError(f"answer option {option.key} is not Unicode text: convert it to UTF-8 first")
-    keys = [option.key for option in options]
+    keys = [option.key for option in given]
     twice = sorted({key for key in keys if keys.count(key) > 1})
     if twice:
         raise OptionError(f"answer option {twice[0]} is given twice")
-    return options
+    return given
 
 
-def _stored(deps: Deps, image: ImageInput, number: int) -> ImageRef:
+def stored(deps: Deps, image: ImageInput, number: int) -> ImageRef:
+    """The reference of an image that the store now holds. Blocking. Raises `ImageError` naming it."""
     if image.sha256 is not None:
         try:
             return deps.images.reference(image.sha256, number)

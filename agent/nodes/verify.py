@@ -42,6 +42,7 @@ async def verify(state: CaseState, deps: Deps) -> Update:
             reasons=reasons,
             diagnosis=differential[0] if outcome == "diagnosed" else None,
             differential=differential,
+            initial_differential=state.get("initial_differential", ()),
             answer=assessment.answer if assessment else None,
             claims=await asyncio.to_thread(_verified, draft.claims, deps, shown),
             uncertainty=state.get("uncertainty"),

@@ -11,7 +11,10 @@ from knowledge.reading.pressure import blood_pressures, eye_pressures
 from knowledge.reading.quantity import NUMBER, Kind, Quantity, labelled
 from knowledge.reading.timewords import durations
 
-_LINK = r"(?:\s|[:=(),<>~*]|was|is|of|level|at|raised|elevated|high|markedly|up to|crp|esr|titre)*"
+_LINK = (
+    r"(?:\s|[:=(),<>~*]|was|is|has|of|level|at|raised|elevated|high|markedly|up to|crp|esr|titre|now|today|"
+    r"(?:came|come|comes) back (?:at|as))*"
+)
 """What may stand between the name of a laboratory value and its number."""
 _ESR = re.compile(rf"\b(?:esr|erythrocyte sedimentation rate)\b{_LINK}{NUMBER}", re.I)
 _CRP = re.compile(rf"\b(?:crp|c-?\s?reactive protein)\b{_LINK}{NUMBER}\s*(mg/dl|mg/l)?", re.I)

@@ -1,0 +1,1 @@
+"""The page: a consultation built around the image, served by the same process and with no request to anywhere else."""
