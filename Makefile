@@ -4,10 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: consult test test-train vllm-cpu lint bench setup setup-dev examples pictures clean
+.PHONY: consult serve test test-train vllm-cpu lint bench setup setup-dev examples pictures clean
 
 consult: setup  ## set everything up, then walk the shipped example case
 	$(BIN)/fovea consult --image examples/clear.jpg --text-file examples/clear.txt
+
+serve: setup  ## the page, on http://127.0.0.1:8080
+	$(BIN)/fovea serve
 
 test: setup-dev  ## set everything up, then run the tests
 	$(BIN)/python -m pytest
