@@ -15,6 +15,8 @@ from agent.settings import Vllm
 from agent.state import CaseState
 
 TRACE_VERSION = 1
+SECRETS: Any = {"vllm": {"api_key"}, "conversation": {"checkpoints"}, "data_directory": True}
+"""Settings that hold a key, an address with a password, or a place on this machine."""
 
 
 def trace(state: CaseState, deps: Deps) -> dict[str, Any]:
@@ -30,7 +32,7 @@ def trace(state: CaseState, deps: Deps) -> dict[str, Any]:
             "characters": len(case.narrative),
             "language": case.language,
         },
-        "settings": deps.settings.model_dump(mode="json", exclude={"vllm": {"api_key"}, "conversation": {"checkpoints"}, "data_directory": True}),
+        "settings": deps.settings.model_dump(mode="json", exclude=SECRETS),
         "reasoner": state["reasoner"].model_dump(mode="json"),
         "localizer": deps.localizer.identity,
         "knowledge": {"digest": deps.library.digest, "index": deps.retriever.identity},
