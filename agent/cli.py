@@ -100,10 +100,12 @@ def mcp(
 ) -> None:
     """Serve consult, localize_lesions and search_guidelines to other agents over the Model Context Protocol, on standard input and output."""
     with told():
+        from agent import spans
         from agent.container import build
         from agent.toolbox.serving import mcp_server
         from agent.toolbox.tools import Toolbox
 
+        spans.configure()
         mcp_server(Toolbox(build(reasoner="vllm" if reasoner is ReasonerChoice.vllm else "atlas"), local_files=True)).run("stdio")
 
 

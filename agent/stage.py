@@ -12,6 +12,7 @@ from agent.container import deps_of
 from agent.deps import Deps
 from agent.domain import RouteDecision, StageRecord
 from agent.routing import Route
+from agent.spans import span
 from agent.state import CaseState, Update, validated
 
 log = logging.getLogger("fovea.stage")
@@ -32,7 +33,8 @@ def stage(name: str, node: Node, router: Router | None = None) -> GraphNode:
         deps = await deps_of(runtime)
         runtime.stream_writer({"stage": name, "event": "started"})
         started = deps.clock.monotonic()
-        update = validated(name, await node(state, deps))
+        with span(f"stage {name}", fovea__stage=name, gen_ai__operation__name="invoke_agent", gen_ai__agent__name="fovea"):
+            update = validated(name, await node(state, deps))
         note = str(update["notes"][0]) if update.get("notes") else ""
         record = StageRecord(stage=name, seconds=max(0.0, deps.clock.monotonic() - started), wrote=tuple(sorted(update)), note=note)
         update["stages"] = (record,)

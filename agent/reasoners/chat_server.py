@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import openai
 from openai import AsyncOpenAI
 from openai.types.chat import ChatCompletionMessageParam
+from opentelemetry.trace import SpanKind
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential_jitter
 
 from agent.domain import Usage
@@ -30,6 +31,7 @@ from agent.reasoners.responses import Response, responses, usage
 from agent.reasoners.streaming import BrokenStream, gathered
 from agent.reasoners.tap import ASK, TapAnswer, detect
 from agent.settings import Vllm
+from agent.spans import span
 
 log = logging.getLogger(__name__)
 LONGEST_MESSAGE = 300
@@ -73,6 +75,19 @@ class Request:
             asked["response_format"] = {"type": "json_schema", "json_schema": {"name": "answer", "schema": dict(self.schema), "strict": True}}
         body = (ASK if self.tap else {}) | ({"add_generation_prompt": False, "continue_final_message": True} if self.begun else {})
         return asked | ({"extra_body": body} if body else {})
+
+
+    def told(self, model: str) -> dict[str, str | int | float]:
+        """The request for a span: what was asked for, and nothing of its words."""
+        return {
+            "gen_ai__operation__name": "chat",
+            "gen_ai__provider__name": "vllm",
+            "gen_ai__request__model": model,
+            "gen_ai__request__temperature": self.temperature,
+            "gen_ai__request__max_tokens": self.max_tokens,
+            "gen_ai__request__choice__count": self.n,
+            "gen_ai__request__seed": self.seed,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,11 +193,16 @@ class ChatServer:
                 return await ask_within_context()
 
         started = time.monotonic()
-        completion, retries = await self._reliably(ask_within_limits)
+        with span(f"chat {model}", SpanKind.CLIENT, **request.told(model)) as current:
+            completion, retries = await self._reliably(ask_within_limits)
+            counted = usage(completion)
+            current.set_attribute("gen_ai.usage.input_tokens", counted.prompt_tokens)
+            current.set_attribute("gen_ai.usage.output_tokens", counted.completion_tokens)
+            current.set_attribute("fovea.retries", retries)
         read = responses(completion, request.temperature if request.tap else None)
         if request.tap and any(token.entropy is None for response in read for token in response.tokens):
             self._tap = None
-        spent = usage(completion).model_copy(update={"retries": retries, "seconds": round(time.monotonic() - started, 3)})
+        spent = counted.model_copy(update={"retries": retries, "seconds": round(time.monotonic() - started, 3)})
         return Answered(read, spent)
 
     def _read(self, content: bytes) -> Completion:

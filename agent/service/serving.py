@@ -16,6 +16,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
+from agent import spans
 from agent.container import build
 from agent.conversation.conversations import Conversations
 from agent.conversation.saver import open_saver
@@ -54,6 +55,7 @@ def with_images(settings: Settings) -> Settings:
 async def opened(settings: Settings) -> AsyncIterator[FastAPI]:
     """The application with everything behind it; closed in reverse. Raises `SettingsError`, `KnowledgeError` or `LocalizerError`."""
     settings = with_images(settings)
+    spans.configure()
     deps = await asyncio.to_thread(build, settings, settings.service.reasoner)
     built = [deps]
     try:
