@@ -72,7 +72,7 @@ class Conversations:
         snapshot = await self._known(case_id)
         state = snapshot.values
         turns = of(cast(Any, state), "turns")
-        if tuple(task.name for task in snapshot.tasks) == ("ask",):
+        if any(task.name == "ask" or (task.name == "answer" and task.result is not None) for task in snapshot.tasks):
             turns = turns[:-1]  # its reply is written, but not yet what it asks
         stopped = await self._stopped(snapshot)
         said = await self._unanswered(snapshot) if stopped else ()

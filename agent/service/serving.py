@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from types import FrameType
 from typing import Any
 
@@ -21,7 +21,7 @@ from agent.container import build
 from agent.conversation.conversations import Conversations
 from agent.conversation.saver import open_saver
 from agent.deps import Deps
-from agent.errors import FoveaError, SettingsError
+from agent.errors import SettingsError
 from agent.service.app import create_app
 from agent.service.database import Database
 from agent.service.guard import loopback
@@ -60,23 +60,14 @@ async def opened(settings: Settings) -> AsyncIterator[FastAPI]:
     built = [deps]
     try:
         models = {f"fovea-{kind}": await asyncio.to_thread(offered, kind, settings, deps, built) for kind in settings.service.models}
-        warming = asyncio.create_task(asyncio.to_thread(_warm, deps), name="warming")
         async with open_saver(settings) as saver:
             app = create_app(deps, Conversations(deps, saver), settings, models)
             attach(app)
             yield app
-        await warming
     finally:
         for each in built:
             await each.reasoner.aclose()
             each.thresholds.close()
-
-
-def _warm(deps: Deps) -> None:
-    """Loads what the first case would have to wait for: the detector's weights, the embedding model. What fails is told by that case."""
-    with suppress(FoveaError):
-        _ = deps.localizer.identity
-        deps.retriever.search("warm", 1)
 
 
 def offered(kind: Any, settings: Settings, deps: Deps, built: list[Deps]) -> Stateless:

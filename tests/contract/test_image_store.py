@@ -197,3 +197,17 @@ def test_encoded_bytes_are_what_was_handed_in(tmp_path: Path) -> None:
     kept = (tmp_path / ref.sha256[:2] / ref.sha256).read_bytes()
     assert kept == data
     assert Image.open(io.BytesIO(kept)).size == (120, 80)
+
+
+def test_what_is_removed_is_gone_and_can_come_again(make: Maker) -> None:
+    store = make()
+    data = encoded(picture(), "JPEG")
+    ref = store.put(data)
+    assert store.data(ref.sha256) == data
+    store.remove(ref.sha256)
+    for ask in (store.data, store.reference, store.pixels):
+        with pytest.raises(ImageError, match="hand the image in again"):
+            ask(ref.sha256)
+    store.remove(ref.sha256)
+    assert store.put(data) == ref
+    assert store.data(ref.sha256) == data

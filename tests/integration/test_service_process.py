@@ -111,7 +111,7 @@ def test_a_case_survives_a_restart(start: Callable[..., Process], tmp_path: Path
     sha256 = first.client.post("/api/images", content=CLEAR).json()["sha256"]
     case_id = first.client.post("/api/cases?wait=true", json={"text": CLEAR_TEXT, "images": [sha256]}).json()["case_id"]
     before = first.client.get(f"/api/cases/{case_id}").json()
-    assert first.stop() == 0
+    assert first.stop() == 0, first.log.read_text()
     log = first.log.read_text()
     assert "Traceback" not in log
     assert "diabetes" not in log
@@ -121,7 +121,7 @@ def test_a_case_survives_a_restart(start: Callable[..., Process], tmp_path: Path
     reply = second.client.post(f"/api/cases/{case_id}/turns?wait=true", json={"text": "Why not a central retinal vein occlusion?"}).json()["reply"]
     assert reply["turn"] == 2
     assert second.client.delete(f"/api/cases/{case_id}").status_code == 204
-    assert second.stop() == 0
+    assert second.stop() == 0, second.log.read_text()
     kept = all_bytes(tmp_path / "data")
     assert b"three months" not in kept
     assert CLEAR[1000:1200] not in kept
@@ -165,7 +165,7 @@ def test_a_signal_stops_walks_at_their_stage_and_the_next_process_takes_them_up(
     for case_id in (walked, waits):
         (reply,) = second.client.get(f"/api/cases/{case_id}").json()["replies"]
         assert reply["report"]["case_id"] == case_id
-    assert second.stop() == 0
+    assert second.stop() == 0, second.log.read_text()
 
 
 def test_a_walk_that_does_not_end_its_stage_is_stopped_in_time(start: Callable[..., Process], tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_a_walk_that_does_not_end_its_stage_is_stopped_in_time(start: Callable[.
         with first.client.stream("GET", f"/api/cases/{case_id}/events") as events:
             assert any('"stage":"assess"' in line for line in events.iter_lines())
         began = time.monotonic()
-        assert first.stop() == 0
+        assert first.stop() == 0, first.log.read_text()
         assert time.monotonic() - began < 10
 
 
