@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, contextmanager, suppress
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -25,6 +25,13 @@ from agent.walk import RECURSION_LIMIT
 
 RESUME = "__resume__"
 """The channel in which LangGraph keeps what was said to an interrupt until it has been heard."""
+
+
+class Unanswered(NamedTuple):
+    """A turn that was said and has no reply yet, and which of the case's turns it is."""
+
+    number: int
+    turn: TurnInput
 
 
 class Conversations:
@@ -52,10 +59,10 @@ class Conversations:
                 raise ConversationError("the last turn of this case was stopped before its reply: resume it first")
             taken = await admitted(turn, snapshot.values, self._deps)
             self._busy[case_id] = frozenset(i.sha256 for i in taken.images if i.sha256 is not None)
-            told = self._deps.clock.now()
+            number, told = len(snapshot.values.get("turns", ())) + 1, self._deps.clock.now()
             if snapshot.tasks:
-                return await self._run(case_id, Command(resume={"turn": taken, "told": told}), on_event)
-            return await self._run(case_id, ConversationInput(case_id=case_id, turn=taken, told=told), on_event)
+                return await self._run(case_id, Command(resume={"number": number, "turn": taken, "told": told}), on_event)
+            return await self._run(case_id, ConversationInput(case_id=case_id, number=number, turn=taken, told=told), on_event)
 
     async def resume(self, case_id: str, on_event: OnEvent | None = None) -> Reply:
         """Goes on with a turn that was stopped, from its last stage boundary: stages that had ended are not run again.
@@ -71,20 +78,19 @@ class Conversations:
         """The case with all that was said and answered. Raises `ConversationError` when there is none."""
         snapshot = await self._known(case_id)
         state = snapshot.values
-        turns = of(cast(Any, state), "turns")
-        if any(task.name == "ask" or (task.name == "answer" and task.result is not None) for task in snapshot.tasks):
-            turns = turns[:-1]  # its reply is written, but not yet what it asks
-        stopped = await self._stopped(snapshot)
-        said = await self._unanswered(snapshot) if stopped else ()
+        turns: tuple[Turn, ...] = of(cast(Any, state), "turns")
+        unanswered = await self._unanswered(snapshot)
+        if unanswered is not None:  # its words may be written already, but not yet what it asks: one turn, not answered
+            turns = tuple(turn for turn in turns if turn.turn < unanswered.number)
         told: datetime = state["told"]
         return Conversation(
             case_id=case_id,
             created=state.get("created", told),
             updated=told,
-            inputs=(*(turn.input for turn in turns), *said),
+            inputs=tuple([*(turn.input for turn in turns), *([unanswered.turn] if unanswered is not None else [])]),
             replies=tuple(_reply(turn, state) for turn in turns),
             pending=state.get("pending"),
-            interrupted=stopped,
+            interrupted=unanswered is not None,
         )
 
     async def delete(self, case_id: str, *, images: bool = True) -> None:
@@ -97,7 +103,7 @@ class Conversations:
         with self._held(case_id):
             snapshot = await self._known(case_id)
             unanswered = await self._unanswered(snapshot)
-            said = (i.sha256 for turn in unanswered for i in turn.images if i.sha256 is not None)
+            said = (i.sha256 for i in (unanswered.turn.images if unanswered is not None else ()) if i.sha256 is not None)
             own = dict.fromkeys((*snapshot.values.get("images", ()), *said))
             await self._saver.adelete_thread(case_id)
             for sha256 in own if images else ():
@@ -145,24 +151,26 @@ class Conversations:
 
     async def _stopped(self, snapshot: StateSnapshot) -> bool:
         """Whether a turn has been said and not answered: the graph stands elsewhere than at its wait for the next turn."""
+        return await self._unanswered(snapshot) is not None
+
+    async def _unanswered(self, snapshot: StateSnapshot) -> Unanswered | None:
+        """The turn that was said and has no reply yet; None when there is none."""
         # Not `snapshot.next`: it leaves out a step that has run and whose outcome is not yet taken over.
         standing = tuple(task.name for task in snapshot.tasks)
-        return bool(standing) and (standing != ("wait",) or bool(await self._said_to_wait(snapshot)))
-
-    async def _unanswered(self, snapshot: StateSnapshot) -> tuple[TurnInput, ...]:
-        """What was said in a turn that has no reply yet."""
+        if not standing:
+            return None
         said = await self._said_to_wait(snapshot)
-        if said or not await self._stopped(snapshot):
+        if said is not None or standing == ("wait",):
             return said
-        return (snapshot.values["turn"],)
+        return Unanswered(snapshot.values["number"], snapshot.values["turn"])
 
-    async def _said_to_wait(self, snapshot: StateSnapshot) -> tuple[TurnInput, ...]:
+    async def _said_to_wait(self, snapshot: StateSnapshot) -> Unanswered | None:
         """A turn that was said to the interrupt and not taken from there before it was stopped."""
         saved = await self._saver.aget_tuple(snapshot.config)
         writes = saved.pending_writes or () if saved is not None else ()
         said = [value for _, channel, value in writes if channel == RESUME]
         last = said[-1][-1] if said and isinstance(said[-1], list) else said[-1] if said else None
-        return (last["turn"],) if last is not None else ()
+        return Unanswered(last["number"], last["turn"]) if last is not None else None
 
     async def _held_elsewhere(self, sha256: str, case_id: str) -> bool:
         if any(sha256 in images for images in self._busy.values()):

@@ -26,7 +26,7 @@ async def hear(state: ConversationState, runtime: Runtime[Deps]) -> Update:
     """Writes what the turn says (`heard`), and adds its facts, images and options to the case."""
     deps, turn, pending = runtime.context, state["turn"], state.get("pending")
     first = not of(state, "reports")
-    number = len(of(state, "turns")) + 1
+    number = state["number"]
     if first:
         heard = Heard(facts=turn.text.strip(), images=hearing.hashes(turn), options=bool(turn.options), first=True)
         questions = () if turn.options else hearing.questions(turn.text)
@@ -83,7 +83,7 @@ async def answer(state: ConversationState, runtime: Runtime[Deps]) -> Update:
     text, claims = await asyncio.to_thread(_reply, heard, report, changed, _open(state), runtime.context)
     kind: ReplyKind = "walk" if heard.walks else "answer" if heard.questions else "noted"
     turn = Turn(
-        turn=len(of(state, "turns")) + 1, input=state["turn"], kind=kind, text=text, claims=claims, walk=len(reports) - 1, change=changed
+        turn=state["number"], input=state["turn"], kind=kind, text=text, claims=claims, walk=len(reports) - 1, change=changed
     )
     return validated("answer", {"turns": (*of(state, "turns"), turn)})
 
@@ -133,4 +133,4 @@ async def ask(state: ConversationState, runtime: Runtime[Deps]) -> Update:
 async def wait(state: ConversationState) -> Command[Literal["hear"]]:
     """Interrupted until the next turn is said, whether it answers the question or not."""
     said = interrupt(state["pending"])
-    return Command(goto="hear", update=validated("wait", {"turn": said["turn"], "told": said["told"]}))
+    return Command(goto="hear", update=validated("wait", {name: said[name] for name in ("number", "turn", "told")}))

@@ -70,21 +70,23 @@ class Turn(Value):
 
 
 class ConversationInput(TypedDict):
-    """All that a caller may set. `told` is when the turn was said."""
+    """All that a caller may set. `number` counts the turns of the case from 1, `told` is when this one was said."""
 
     case_id: str
+    number: int
     turn: TurnInput
     told: datetime
 
 
 class ConversationState(TypedDict, total=False):
-    """`turn` is the one being worked on, `turns` those that were answered; `reports` one per walk; `statements`, `images` and `options`
-    are what the next walk is given; `floor` is the red-flag floor reached so far."""
+    """`turn` is the one being worked on, the `number`-th of the case; `turns` are those that were answered; `reports` one per walk;
+    `statements`, `images` and `options` are what the next walk is given; `floor` is the red-flag floor reached so far."""
 
     schema_version: int
     case_id: str
     created: datetime
     told: datetime
+    number: int
     turn: TurnInput
     heard: Heard
     statements: tuple[Statement, ...]
