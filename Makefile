@@ -32,6 +32,8 @@ lint: setup-dev  ## linters and type checker
 bench: setup  ## speed, as a table of ratios within one run
 	$(BIN)/python -m evals.bench
 	$(BIN)/python -m evals.knowledge_bench
+	$(BIN)/python -m evals.bench_conversation
+	$(BIN)/python -m evals.bench_service
 
 pictures: setup  ## make the README's pictures from real output
 	$(BIN)/python -m evals.pictures

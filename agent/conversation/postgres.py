@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from psycopg import AsyncConnection, Error
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from agent.conversation.half_steps import whole
 from agent.errors import SettingsError
 
 CONNECT_SECONDS = 10.0
 
 
 class PostgresSaver(AsyncPostgresSaver):
-    """LangGraph's saver, which can also say who else holds a text."""
+    """LangGraph's saver, which can also say who else holds a text, and keeps no half of a step."""
+
+    async def aput_writes(self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = "") -> None:
+        await super().aput_writes(config, whole(writes), task_id, task_path)
 
     async def holds(self, needle: str, besides: str) -> bool:
         query = (

@@ -10,13 +10,15 @@ import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, get_args, get_type_hints, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, get_args, get_type_hints, runtime_checkable
 
 import aiosqlite
+from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
+from agent.conversation.half_steps import whole
 from agent.conversation.state import ConversationState
 from agent.errors import BusyError, SettingsError
 from agent.settings import Settings
@@ -67,7 +69,10 @@ async def open_saver(settings: Settings) -> AsyncIterator[BaseCheckpointSaver[st
 
 
 class SqliteSaver(AsyncSqliteSaver):
-    """LangGraph's saver on one SQLite file, with pruning, and with a deletion that leaves no byte."""
+    """LangGraph's saver on one SQLite file, with pruning, with a deletion that leaves no byte, and without half a step."""
+
+    async def aput_writes(self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = "") -> None:
+        await super().aput_writes(config, whole(writes), task_id, task_path)
 
     async def aprune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
         """Keeps the latest checkpoint of each thread, with its pending writes, and no stage of a walk. `delete`: keeps nothing."""

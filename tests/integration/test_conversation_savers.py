@@ -103,6 +103,22 @@ async def test_while_a_case_is_walked_its_stages_are_kept(doubled: Make, saver: 
     assert [record for record in reply.report.path] == ["intake", "localize", "screen", "assess", "retrieve", "compose", "verify"]
 
 
+async def test_of_a_step_that_was_stopped_nothing_is_kept_but_that_it_was(doubled: Make, saver: BaseCheckpointSaver[Any], case: str) -> None:
+    """Half of its writes beside its error would be taken for all of them, and the walk would end where it stood."""
+    await Conversations(doubled(reasoner=ScriptedReasoner(SPLIT)), saver).say(case, TurnInput(text=TEXT))
+    saved = await saver.aget_tuple({"configurable": {"thread_id": case}})
+    assert saved is not None
+    await saver.aput_writes(saved.config, [("number", 7), ("__error__", "cancelled")], "half-a-step")
+    await saver.aput_writes(saved.config, [("number", 8)], "a-whole-step")
+    again = await saver.aget_tuple(saved.config)
+    assert again is not None
+    assert again.pending_writes is not None
+    written = {(task, channel) for task, channel, _ in again.pending_writes}
+    assert ("half-a-step", "__error__") in written
+    assert ("half-a-step", "number") not in written
+    assert ("a-whole-step", "number") in written
+
+
 async def test_cases_do_not_mix(doubled: Make, saver: BaseCheckpointSaver[Any], case: str) -> None:
     conversations = Conversations(doubled(), saver)
     texts = {f"{case}-{n}": f"A {30 + n}-year-old woman with pain on eye movement." for n in range(8)}
