@@ -35,7 +35,7 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on; beyond loopback only once a key exists. Unset: the setting.")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on; 0: any free one. Unset: the setting.")] = None,
 ) -> None:
-    """Serve consultations over HTTP: a typed JSON API with event streams, and OpenAI's protocol under /v1."""
+    """Serve consultations: the page, a typed JSON API with event streams, and OpenAI's protocol under /v1."""
     import asyncio
     import logging
 
