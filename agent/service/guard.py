@@ -104,11 +104,11 @@ class _Body:
 
     def __init__(self, receive: Receive, most: int, idle: float, whole: float) -> None:
         self._receive, self._most, self._idle, self._whole = receive, most, idle, whole
-        self._seen, self._done, self._deadline = 0, False, 0.0
+        self._seen, self.done, self._deadline = 0, False, 0.0
         self.problem: ServiceError | None = None
 
     async def receive(self) -> Message:
-        if self._done:
+        if self.done:
             return await self._receive()
         if self.problem is not None:
             return {"type": "http.disconnect"}
@@ -120,10 +120,10 @@ class _Body:
             self.problem = TooSlow(f"the body did not arrive in time: no silence over {self._idle:g} s, {self._whole:g} s in all")
             return {"type": "http.disconnect"}
         self._seen += len(message.get("body", b""))
-        self._done = message["type"] == "http.disconnect" or not message.get("more_body", False)
+        self.done = message["type"] == "http.disconnect" or not message.get("more_body", False)
         if self._seen > self._most:
             self.problem = TooLarge(f"the body has more than the {self._most:,} bytes accepted here")
-            self._done = False
+            self.done = False
             return {"type": "http.disconnect"}
         return message
 
@@ -140,7 +140,15 @@ class _Answer:
             await self.refuse()
         elif self._body.problem is None:
             self.started = True
+            if message["type"] == "http.response.start" and self._more_to_come():
+                # Answered before the body has arrived: else the server would go on reading it, however long it is.
+                MutableHeaders(scope=message)["Connection"] = "close"
             await self._send(message)
+
+    def _more_to_come(self) -> bool:
+        headers = Headers(scope=self._scope)
+        has_body = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+        return has_body and not self._body.done
 
     async def refuse(self) -> None:
         if self._body.problem is not None and not self.started:
