@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import select
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -42,12 +43,13 @@ def served(whole: Deps) -> Iterator[Served]:
 
 
 def raw(served: Served, *pieces: bytes, pause: float = 0.0) -> bytes:
-    """Sends bytes over a socket and returns the answer until the server closes it."""
+    """Sends bytes over a socket, until it is answered, and returns the answer until the server closes it."""
     host, port = served.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=10) as connection:
         for piece in pieces:
             connection.sendall(piece)
-            time.sleep(pause)
+            if select.select([connection], [], [], pause)[0]:
+                break
         answer = b""
         while chunk := connection.recv(65536):
             answer += chunk
