@@ -11,7 +11,7 @@ from fastapi import Request
 from nicegui import background_tasks, events, ui
 
 from agent.conversation.values import Reply
-from agent.domain import DISCLAIMER, CaseReport
+from agent.domain import DISCLAIMER
 from agent.errors import FoveaError
 from agent.evidence import Citation
 from agent.service.access import Caller
@@ -39,7 +39,6 @@ class Desk:
     def __init__(self, house: House, cases: Cases, request: Request, case_id: str | None) -> None:
         self._house, self._cases, self._request, self._case_id = house, cases, request, case_id
         self._uploads: list[str] = []
-        self._report: CaseReport | None = None
         self._replies: list[Reply] = []
         self._following = False
         self._lay_out()
@@ -241,7 +240,6 @@ class Desk:
         self._replies.append(reply)
         with self._chat:
             messages.replied(reply, self._cite, self._unknown if reply.question is not None else None)
-        self._report = reply.report
         self._band.show(reply.report)
         self._images.show(self._case_id or "", reply.report.images)
         self._summary.show(reply.report)
